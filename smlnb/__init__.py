@@ -1,0 +1,94 @@
+"""Streaming machine learning and exploration for Apache Kafka, in Jupyter.
+
+A project reads each record of a topic once, into mergeable statistics; any model is built from those, at any moment. The
+public names are listed in ``__all__``; they are imported when first used, so that ``import smlnb`` stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from smlnb import errors
+from smlnb.batch import Batch
+from smlnb.schema import Attribute, Kind, Schema
+
+if TYPE_CHECKING:
+    from smlnb import datasets, testing
+    from smlnb.ingest.broker import LocalBroker
+    from smlnb.ingest.config import KafkaConfig
+    from smlnb.ingest.feed import Feed, connect
+    from smlnb.ingest.replay import Replay, replay
+    from smlnb.ingest.topics import list_topics, peek
+    from smlnb.project import Project
+    from smlnb.score.scorer import Scorer
+    from smlnb.stats.checks import check_accumulator
+    from smlnb.store import Workspace
+    from smlnb.view.anomalies import anomalies
+    from smlnb.view.explorer import explore
+    from smlnb.view.model_form import model_form
+    from smlnb.view.project_form import project_form
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Attribute",
+    "Batch",
+    "Feed",
+    "KafkaConfig",
+    "Kind",
+    "LocalBroker",
+    "Project",
+    "Replay",
+    "Schema",
+    "Scorer",
+    "Workspace",
+    "__version__",
+    "anomalies",
+    "check_accumulator",
+    "connect",
+    "datasets",
+    "errors",
+    "explore",
+    "list_topics",
+    "model_form",
+    "peek",
+    "project_form",
+    "replay",
+    "testing",
+]
+
+_HOMES = {
+    "Feed": "smlnb.ingest.feed",
+    "KafkaConfig": "smlnb.ingest.config",
+    "LocalBroker": "smlnb.ingest.broker",
+    "Project": "smlnb.project",
+    "Replay": "smlnb.ingest.replay",
+    "Scorer": "smlnb.score.scorer",
+    "Workspace": "smlnb.store",
+    "anomalies": "smlnb.view.anomalies",
+    "check_accumulator": "smlnb.stats.checks",
+    "connect": "smlnb.ingest.feed",
+    "explore": "smlnb.view.explorer",
+    "list_topics": "smlnb.ingest.topics",
+    "model_form": "smlnb.view.model_form",
+    "peek": "smlnb.ingest.topics",
+    "project_form": "smlnb.view.project_form",
+    "replay": "smlnb.ingest.replay",
+}
+_MODULES = ("datasets", "testing")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"smlnb.{name}")
+    else:
+        raise AttributeError(f"module 'smlnb' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

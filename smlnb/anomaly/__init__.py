@@ -1,0 +1,1 @@
+"""Anomaly models; a larger score is stranger."""

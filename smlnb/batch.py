@@ -1,0 +1,170 @@
+"""Records on their way: an Arrow record batch and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from smlnb.errors import SchemaError
+
+__all__ = ["Batch", "Refusal", "as_record_batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that could not be used, and why.
+
+    Attributes
+    ----------
+    topic, partition, offset
+        Where the record stands.
+    stage : str
+        What failed: ``"decode"`` or ``"learn"``.
+    reason : str
+        For people.
+    key, value : bytes or None
+        The record as it was on the topic.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    stage: str
+    reason: str
+    key: bytes | None = field(default=None, repr=False)
+    value: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one partition, decoded, with the interval of positions that they cover.
+
+    The interval [start, stop) is one of *consumer positions*: there may be fewer rows than positions, since compaction,
+    transaction markers and refused records leave holes.
+
+    Attributes
+    ----------
+    data : pyarrow.RecordBatch
+        The decoded records in offset order, every column, whatever its kind.
+    topic : str
+    partition : int
+    start, stop : int
+        The consumer's position before and after.
+    offsets : array of int64, shape (rows,)
+        The offset of each row.
+    refused : tuple of Refusal
+        Records in the interval that could not be decoded.
+    raw : sequence of (key, value), optional
+        The undecoded records, row by row, for dead letters.
+
+    Examples
+    --------
+    >>> data = pa.record_batch({"x": [1.0, 2.0]})
+    >>> batch = Batch(data, "t", 0, start=10, stop=13, offsets=np.array([10, 12]))
+    >>> len(batch), batch.stop - batch.start
+    (2, 3)
+    """
+
+    data: pa.RecordBatch
+    topic: str
+    partition: int
+    start: int
+    stop: int
+    offsets: NDArray[np.int64]
+    refused: tuple[Refusal, ...] = ()
+    raw: Sequence[tuple[bytes | None, bytes | None]] | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.data.num_rows != len(self.offsets):
+            raise ValueError(f"{self.data.num_rows} rows but {len(self.offsets)} offsets")
+        if not 0 <= self.start <= self.stop:
+            raise ValueError(f"positions [{self.start}, {self.stop}) are no interval")
+
+    def __len__(self) -> int:
+        return int(self.data.num_rows)
+
+    @property
+    def where(self) -> str:
+        """Topic, partition and interval, for messages."""
+        return f"{self.topic}[{self.partition}] offsets {self.start} to {self.stop - 1}"
+
+
+def as_record_batch(data: Any, names: Sequence[str] | None = None) -> pa.RecordBatch:
+    """Make one Arrow record batch of anything tabular; without a copy where there is nothing to convert.
+
+    Parameters
+    ----------
+    data
+        An Arrow record batch or table, a pandas or polars frame (anything with ``__arrow_c_stream__``), a dict of columns,
+        a list of dicts, or an array of shape (rows, columns).
+    names : sequence of str, optional
+        Column names, needed for an array without names of its own.
+
+    Raises
+    ------
+    SchemaError
+        If ``data`` is none of these, columns differ in length, a name appears twice, or an array comes without names.
+
+    Examples
+    --------
+    >>> as_record_batch([{"x": 1, "y": "a"}, {"x": 2}]).num_rows
+    2
+    >>> as_record_batch(np.eye(2), names=["a", "b"]).schema.names
+    ['a', 'b']
+    """
+    batch = _to_record_batch(data, names)
+    seen: set[str] = set()
+    for name in batch.schema.names:
+        if name in seen:
+            raise SchemaError(f"The column name {name!r} appears twice. Rename one of the two columns.")
+        seen.add(name)
+    return batch
+
+
+def _to_record_batch(data: Any, names: Sequence[str] | None) -> pa.RecordBatch:
+    if isinstance(data, pa.RecordBatch):
+        return data
+    try:
+        if isinstance(data, pa.Table):
+            return _one_batch(data)
+        if hasattr(data, "__arrow_c_stream__"):
+            if hasattr(data, "columns") and hasattr(data, "index"):  # pandas: without its index
+                return pa.RecordBatch.from_pandas(data, preserve_index=False)
+            return _one_batch(pa.table(data))
+        if isinstance(data, Mapping):
+            return pa.RecordBatch.from_pydict({str(k): np.asarray(v) if isinstance(v, np.ndarray) else list(v) for k, v in data.items()})
+        if isinstance(data, np.ndarray):
+            return _from_array(data, names)
+        if isinstance(data, Sequence) and all(isinstance(row, Mapping) for row in data):
+            columns = dict.fromkeys(str(k) for row in data for k in row)
+            return pa.RecordBatch.from_pydict({c: [row.get(c) for row in data] for c in columns})
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(f"The data does not make columns of one type and equal length: {error}") from error
+    raise SchemaError(
+        f"{type(data).__name__} is not tabular. Give an Arrow, pandas or polars table, a dict of columns, a list of dicts "
+        "or an array with names.",
+    )
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    if not batches:
+        return pa.RecordBatch.from_pylist([], schema=table.schema)
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _from_array(array: NDArray[Any], names: Sequence[str] | None) -> pa.RecordBatch:
+    if array.dtype.names:
+        return pa.RecordBatch.from_pydict({n: array[n] for n in array.dtype.names})
+    if array.ndim != 2:
+        raise SchemaError(f"An array must have shape (rows, columns); this one has shape {array.shape}.")
+    if names is None:
+        raise SchemaError(f"An array of {array.shape[1]} columns needs their names: learn(array, names=[...]).")
+    if len(names) != array.shape[1]:
+        raise SchemaError(f"{len(names)} names were given for {array.shape[1]} columns.")
+    return pa.RecordBatch.from_arrays([pa.array(np.ascontiguousarray(c)) for c in array.T], names=list(names))

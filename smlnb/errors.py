@@ -1,0 +1,187 @@
+"""The exceptions of smlnb.
+
+Each message says what was wanted, what there was, where (topic, partition, offset, attribute) and what to do; each class
+has a stable ``code`` that a log can be searched for. The tree::
+
+    SmlnbError
+    ├── SchemaError                 letters, attributes and data that do not fit together
+    │   └── UnknownAttributeError   a name that the project does not have
+    ├── StatisticsError             statistics that can't give what was asked
+    │   ├── MergeError              two accumulators of different configuration
+    │   ├── StateError              a stored state that is damaged or foreign
+    │   └── NotEnoughDataError      nothing learned yet
+    ├── PositionError               offsets and state do not fit together
+    │   ├── DuplicateBatchError     a batch that was already absorbed
+    │   └── GapError                a batch that starts beyond the position
+    ├── ModelError                  a model that can't be built or used as asked
+    ├── KafkaError                  the cluster, a topic or the configuration
+    │   ├── BrokerUnavailableError  no broker answers at the address
+    │   ├── TopicError              a topic that is missing or empty
+    │   ├── ConfigError             keys that are wrong or contradict each other
+    │   ├── DecodeError             a record that can't be read
+    │   └── BrokerLimitError        something that the embedded broker can't do
+    ├── StateMachineError           a call that makes no sense now (already running, already stopped)
+    ├── WorkspaceError              the workspace file
+    └── DataError                   a data set that can't be had
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar, Self
+
+__all__ = [
+    "BrokerLimitError",
+    "BrokerUnavailableError",
+    "ConfigError",
+    "DataError",
+    "DecodeError",
+    "DuplicateBatchError",
+    "GapError",
+    "KafkaError",
+    "MergeError",
+    "ModelError",
+    "NotEnoughDataError",
+    "PositionError",
+    "SchemaError",
+    "SmlnbError",
+    "StateError",
+    "StateMachineError",
+    "StatisticsError",
+    "TopicError",
+    "UnknownAttributeError",
+    "WorkspaceError",
+]
+
+
+class SmlnbError(Exception):
+    """Everything that smlnb raises on purpose."""
+
+    code: ClassVar[str] = "smlnb-E000"
+
+
+class SchemaError(SmlnbError, ValueError):
+    """Letters, attributes and data that do not fit together."""
+
+    code = "smlnb-E100"
+
+
+class UnknownAttributeError(SchemaError, KeyError):
+    """A name that is not among the attributes; the message suggests the nearest."""
+
+    code = "smlnb-E101"
+
+    @classmethod
+    def of(cls, name: str, known: Iterable[str]) -> Self:
+        """Make the error for ``name``, which is not one of ``known``."""
+        names = list(known)
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        return cls(f"There is no attribute {name!r}.{hint} The attributes are: {shown or 'none yet'}.")
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return str(self.args[0])
+
+
+class StatisticsError(SmlnbError):
+    """Statistics that can't give what was asked of them."""
+
+    code = "smlnb-E200"
+
+
+class MergeError(StatisticsError, ValueError):
+    """Two accumulators of different configuration; the message names the difference."""
+
+    code = "smlnb-E201"
+
+
+class StateError(StatisticsError, ValueError):
+    """A stored state that is damaged, foreign or of a future version."""
+
+    code = "smlnb-E202"
+
+
+class NotEnoughDataError(StatisticsError, ValueError):
+    """Too few observations for what was asked."""
+
+    code = "smlnb-E203"
+
+
+class PositionError(SmlnbError):
+    """Offsets and state do not fit together."""
+
+    code = "smlnb-E300"
+
+
+class DuplicateBatchError(PositionError, ValueError):
+    """A batch that was already absorbed, wholly or in part."""
+
+    code = "smlnb-E301"
+
+
+class GapError(PositionError, ValueError):
+    """A batch that starts beyond the project's position."""
+
+    code = "smlnb-E302"
+
+
+class ModelError(SmlnbError, ValueError):
+    """A model that can't be built or used as asked."""
+
+    code = "smlnb-E400"
+
+
+class KafkaError(SmlnbError):
+    """The cluster, a topic or the client's configuration."""
+
+    code = "smlnb-E500"
+
+
+class BrokerUnavailableError(KafkaError, ConnectionError):
+    """No broker answers at the address."""
+
+    code = "smlnb-E501"
+
+
+class TopicError(KafkaError, ValueError):
+    """A topic that is missing, empty or of another shape than was asked for."""
+
+    code = "smlnb-E502"
+
+
+class ConfigError(KafkaError, ValueError):
+    """Configuration keys that are wrong, unknown or contradict each other."""
+
+    code = "smlnb-E503"
+
+
+class DecodeError(KafkaError, ValueError):
+    """A record that can't be read; the message names topic, partition and offset."""
+
+    code = "smlnb-E504"
+
+
+class BrokerLimitError(KafkaError):
+    """Something that the embedded broker can't do; the message names it and the way out."""
+
+    code = "smlnb-E505"
+
+
+class StateMachineError(SmlnbError, RuntimeError):
+    """A call that makes no sense in the present state."""
+
+    code = "smlnb-E600"
+
+
+class WorkspaceError(SmlnbError):
+    """The workspace file or something in it."""
+
+    code = "smlnb-E700"
+
+
+class DataError(SmlnbError):
+    """A data set that can't be had or is not what it should be."""
+
+    code = "smlnb-E800"

@@ -1,0 +1,1 @@
+"""What a project answers from its statistics."""

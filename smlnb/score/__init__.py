@@ -1,0 +1,1 @@
+"""From a topic through a model into a topic."""
