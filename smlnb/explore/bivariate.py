@@ -1,0 +1,24 @@
+"""How attributes move together."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from smlnb.stats.table import TableSummary
+
+__all__ = ["correlation", "covariance"]
+
+
+def correlation(summary: TableSummary) -> pd.DataFrame:
+    """Return Pearson's correlation of all pairs of numeric attributes, each over the rows where both are present."""
+    return _square(summary, summary.pairs.correlation())
+
+
+def covariance(summary: TableSummary, ddof: int = 1) -> pd.DataFrame:
+    """Return the covariance of all pairs of numeric attributes, each over the rows where both are present."""
+    return _square(summary, summary.pairs.covariance(ddof))
+
+
+def _square(summary: TableSummary, values: object) -> pd.DataFrame:
+    names = pd.Index(summary.schema.numeric, name="attribute")
+    return pd.DataFrame(values, index=names, columns=names.rename(None))

@@ -1,0 +1,88 @@
+"""One row of statistics per attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from smlnb.errors import UnknownAttributeError
+from smlnb.stats.table import TableSummary
+
+__all__ = ["COLUMNS", "univariate"]
+
+COLUMNS = (
+    "count", "missing", "infinite", "mean", "variance", "std", "stderr", "ci95_low", "ci95_high",
+    "skewness", "kurtosis", "min", "q25", "median", "q75", "max",
+)  # fmt: skip
+QUARTILES = (0.25, 0.5, 0.75)
+
+
+def univariate(summary: TableSummary, attributes: Sequence[str] | None = None, ddof: int = 1) -> pd.DataFrame:
+    """Return the univariate statistics of the numeric attributes.
+
+    Parameters
+    ----------
+    summary : TableSummary
+    attributes : sequence of str, optional
+        Those wanted; all numeric ones by default.
+    ddof : int, default 1
+        1 gives unbiased figures as in pandas, 0 the biased ones (of a population).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by attribute, with the columns :data:`COLUMNS`. The 95 % interval of the mean is by Student's t with
+        count - 1 degrees of freedom; the quartiles come from the quantile sketch, or else from the histogram.
+
+    Raises
+    ------
+    UnknownAttributeError
+        If an attribute is not a numeric one of the project.
+    """
+    names = summary.schema.numeric
+    wanted = list(names if attributes is None else attributes)
+    for name in wanted:
+        if name not in names:
+            raise UnknownAttributeError.of(name, names)
+    moments = summary.moments
+    count = moments.count
+    std = moments.std(ddof)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stderr = std / np.sqrt(count)
+        margin = stats.t.ppf(0.975, np.where(count > 1, count - 1, np.nan)) * stderr
+    quartiles = np.array([_quartiles(summary, i) for i in range(len(names))]).reshape(-1, len(QUARTILES))
+    frame = pd.DataFrame(
+        {
+            "count": count,
+            "missing": moments.missing,
+            "infinite": moments.infinite,
+            "mean": moments.mean,
+            "variance": moments.variance(ddof),
+            "std": std,
+            "stderr": stderr,
+            "ci95_low": moments.mean - margin,
+            "ci95_high": moments.mean + margin,
+            "skewness": moments.skewness(bias=ddof == 0),
+            "kurtosis": moments.kurtosis(bias=ddof == 0),
+            "min": moments.minimum,
+            "q25": quartiles[:, 0],
+            "median": quartiles[:, 1],
+            "q75": quartiles[:, 2],
+            "max": moments.maximum,
+        },
+        index=pd.Index(names, name="attribute"),
+    )
+    return frame.loc[wanted, list(COLUMNS)]
+
+
+def _quartiles(summary: TableSummary, i: int) -> list[float]:
+    if summary.moments.count[i] == 0:
+        return [np.nan] * len(QUARTILES)
+    if summary.quantiles is not None:
+        return [float(v) for v in summary.quantiles.quantile(i, QUARTILES)]
+    if summary.cells is not None:
+        return [float(v) for v in summary.cells[i].quantile(QUARTILES)]
+    return [np.nan] * len(QUARTILES)

@@ -1,0 +1,160 @@
+"""All statistics of a table of attributes, as one accumulator over Arrow record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from smlnb.schema import Attribute, Kind, Schema
+from smlnb.stats.base import Accumulator, State
+from smlnb.stats.block import float_block
+from smlnb.stats.categories import Categories, CategoryCounts
+from smlnb.stats.comoments import CoMoments, CoMomentSummary
+from smlnb.stats.histogram import Cells, Histogram
+from smlnb.stats.moments import Moments, MomentSummary
+from smlnb.stats.quantiles import Quantiles, QuantileSketches
+
+__all__ = ["Table", "TableSummary"]
+
+
+class TableSummary:
+    """What :meth:`Table.result` gives: the results of its parts.
+
+    Attributes
+    ----------
+    schema : Schema
+    n : int
+        Rows absorbed.
+    moments : MomentSummary
+        Of the numeric attributes, in the order of ``schema.numeric``.
+    pairs : CoMomentSummary
+        Of the numeric attributes.
+    cells : list of Cells, or None
+        Of the numeric attributes, when histograms are kept.
+    quantiles : QuantileSketches, or None
+        Of the numeric attributes, when sketches are kept.
+    categories : list of CategoryCounts
+        Of the category attributes, in the order of ``schema.categories``.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.schema: Schema = table.schema
+        self.n: int = table.n
+        self.moments: MomentSummary = table.moments.result()
+        self.pairs: CoMomentSummary = table.pairs.result()
+        self.cells: list[Cells] | None = table.histogram.result() if table.histogram else None
+        self.quantiles: QuantileSketches | None = table.quantiles.result() if table.quantiles else None
+        self.categories: list[CategoryCounts] = table.categories.result()
+
+
+class Table(Accumulator):
+    """Moments, co-moments, histograms, quantile sketches and category counts of the attributes of a schema.
+
+    A block is an Arrow record batch; a column that it lacks counts as missing, one that the schema lacks is left alone.
+
+    Parameters
+    ----------
+    schema : Schema
+    histogram : bool, default True
+        Keep histograms of the numeric attributes.
+    quantiles : bool, default True
+        Keep quantile sketches of the numeric attributes.
+
+    Examples
+    --------
+    >>> table = Table(Schema.of(["x", "c"], "C,T"))
+    >>> table.update(pa.record_batch({"x": [1.0, 3.0], "c": ["a", "b"]}))
+    >>> table.result().moments.mean.tolist(), table.result().categories[0].counts
+    ([2.0], {'a': 1, 'b': 1})
+    """
+
+    def __init__(self, schema: Schema, *, histogram: bool = True, quantiles: bool = True) -> None:
+        self.schema = schema
+        self.n = 0
+        width = len(schema.numeric)
+        self.moments = Moments(width)
+        self.pairs = CoMoments(width)
+        self.histogram = Histogram(width) if histogram else None
+        self.quantiles = Quantiles(width) if quantiles else None
+        self.categories = Categories(len(schema.categories))
+
+    @property
+    def _numeric_parts(self) -> list[Moments | CoMoments | Histogram | Quantiles]:
+        return [p for p in (self.moments, self.pairs, self.histogram, self.quantiles) if p is not None]
+
+    def update(self, block: pa.RecordBatch) -> None:
+        """Absorb a record batch; what is no number in a numeric column counts as missing."""
+        floats, _ = self.read(block)
+        self.update_floats(floats, block)
+
+    def read(self, block: pa.RecordBatch) -> tuple[NDArray[np.float64], dict[str, NDArray[np.intp]]]:
+        """Return the numeric attributes as a float64 block, and the rows that hold something else in them."""
+        binary = [a.name for a in self.schema if a.kind is Kind.BINARY]
+        return float_block(block, self.schema.numeric, binary)
+
+    def update_floats(self, floats: NDArray[np.float64], block: pa.RecordBatch) -> None:
+        """Absorb a record batch whose numeric attributes were read before."""
+        for part in self._numeric_parts:
+            part.update(floats)
+        if self.schema.categories:
+            nothing = pa.nulls(block.num_rows, pa.string())
+            names = set(block.schema.names)
+            self.categories.update([block.column(c) if c in names else nothing for c in self.schema.categories])
+        self.n += block.num_rows
+
+    def merge(self, other: Self) -> None:
+        """Absorb another table of the same schema and options."""
+        self._check_mergeable(other)
+        for mine, theirs in zip(self._numeric_parts, other._numeric_parts, strict=True):
+            mine.merge(theirs)  # type: ignore[arg-type]
+        self.categories.merge(other.categories)
+        self.n += other.n
+
+    def grow(self, new: list[Attribute]) -> None:
+        """Add attributes at the end; in everything absorbed so far they count as missing."""
+        self.schema = self.schema.with_attributes(new)
+        for part in self._numeric_parts:
+            part.n = self.n
+            part.widen(len(self.schema.numeric))
+        self.categories.n = self.n
+        self.categories.widen(len(self.schema.categories))
+
+    def result(self) -> TableSummary:
+        """Return the results of all parts."""
+        return TableSummary(self)
+
+    def empty(self) -> Self:
+        """Return an empty one of the same schema and options."""
+        return type(self)(self.schema, histogram=self.histogram is not None, quantiles=self.quantiles is not None)
+
+    def configuration(self) -> dict[str, Any]:
+        """Return schema and options."""
+        return {
+            "schema": self.schema.state(),
+            "histogram": self.histogram is not None,
+            "quantiles": self.quantiles is not None,
+        }
+
+    def _payload(self) -> State:
+        parts = {type(p).__name__: p.state() for p in [*self._numeric_parts, self.categories]}
+        return {"n": self.n, "parts": parts}
+
+    @classmethod
+    def _from_payload(cls, configuration: Mapping[str, Any], payload: Mapping[str, Any]) -> Self:
+        table = cls(
+            Schema.from_state(configuration["schema"]),
+            histogram=configuration["histogram"],
+            quantiles=configuration["quantiles"],
+        )
+        table.n = payload["n"]
+        parts = payload["parts"]
+        table.moments = Moments.from_state(parts["Moments"])
+        table.pairs = CoMoments.from_state(parts["CoMoments"])
+        table.histogram = Histogram.from_state(parts["Histogram"]) if configuration["histogram"] else None
+        table.quantiles = Quantiles.from_state(parts["Quantiles"]) if configuration["quantiles"] else None
+        table.categories = Categories.from_state(parts["Categories"])
+        return table
