@@ -1,0 +1,176 @@
+"""What all panels have in common: a title, a status line where errors show, callbacks that lose nothing, an end."""
+
+from __future__ import annotations
+
+import traceback
+import weakref
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any, Self
+
+import ipywidgets as w
+
+from smlnb.errors import SmlnbError
+from smlnb.view.figures import bokehjs
+from smlnb.view.publish import publisher
+
+__all__ = ["Panel", "button", "error_html", "row"]
+
+
+def error_html(error: BaseException) -> str:
+    """Return an error as people read it: our own by their message, others with where they came from.
+
+    Examples
+    --------
+    >>> error_html(SmlnbError("There is no topic <b>."))
+    '<span class="smlnb-error" role="alert">There is no topic &lt;b&gt;.</span>'
+    """
+    if isinstance(error, SmlnbError):
+        return f'<span class="smlnb-error" role="alert">{escape(str(error))}</span>'
+    trace = escape("".join(traceback.format_exception(error)))
+    return (
+        f'<div class="smlnb-error" role="alert">{type(error).__name__}: {escape(str(error))}'
+        f"<details><summary>where it came from</summary><pre>{trace}</pre></details></div>"
+    )
+
+
+def button(text: str, tooltip: str, style: str = "") -> w.Button:
+    """Return a button that says what it does."""
+    return w.Button(description=text, tooltip=tooltip, button_style=style, layout=w.Layout(width="auto"))
+
+
+def row(*children: w.Widget, **layout: Any) -> w.HBox:
+    """Return ``children`` side by side, wrapping on narrow pages."""
+    return w.HBox(list(children), layout=w.Layout(flex_flow="row wrap", align_items="center", **layout))
+
+
+class Panel:
+    """Something live in a notebook.
+
+    It is displayed like any object; ``widget`` is the ipywidget, to be put into other widgets. A subclass fills ``body``, draws in
+    :meth:`draw` and stops what it runs in :meth:`stop`.
+
+    Attributes
+    ----------
+    widget : ipywidgets.VBox
+    error : Exception or None
+        What last went wrong, as shown in the status line.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.error: Exception | None = None
+        self.closed = False
+        self.status = w.HTML()
+        self.body = w.VBox()
+        library = bokehjs()
+        library.add_class("smlnb-hidden")
+        self.widget = w.VBox([library, self.body, self.status])
+        self.widget.add_class("smlnb-panel")
+        self.widget.layout.width = "100%"
+        self.label = label
+        self._follow_views()
+        weakref.finalize(self, publisher.call, _close_all, self.widget).atexit = False
+
+    def fill(self, children: Sequence[w.Widget]) -> None:
+        """Put ``children`` into the panel and begin to refresh it."""
+        self.body.children = tuple(children)
+        self.refresh()
+        publisher.watch(self)
+
+    def draw(self) -> None:
+        """Show the latest snapshot."""
+
+    def stop(self) -> None:
+        """Stop what the panel runs; what it shows stays."""
+
+    def refresh(self) -> None:
+        """Show the latest snapshot now; an error becomes red text."""
+        if not self.closed:
+            self.guard(self.draw)
+
+    def guard(self, action: Callable[[], Any]) -> None:
+        """Run ``action``; whatever goes wrong is shown in the status line, not lost."""
+        try:
+            with publisher.lock:
+                action()
+        except Exception as error:  # noqa: BLE001 - ipywidgets would swallow it: it is shown instead
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Show ``error`` in red."""
+        self.error = error
+        self.status.value = error_html(error)
+
+    def say(self, text: str, kind: str = "note") -> None:
+        """Show ``text`` in the status line, in place of an earlier error."""
+        self.error = None
+        self.status.value = f'<span class="smlnb-{kind}" role="status">{escape(text)}</span>' if text else ""
+
+    def on(self, clicked: w.Button, action: Callable[[], Any]) -> None:
+        """Let a click on a button call ``action``, a method of this panel."""
+        run = self._callback(action)
+        clicked.on_click(lambda _button: run())
+
+    def observe(self, control: w.Widget, action: Callable[[], Any], trait: str = "value") -> None:
+        """Let a change of a control call ``action``, a method of this panel."""
+        run = self._callback(action)
+        control.observe(lambda _change: run(), trait)
+
+    def close(self) -> None:
+        """Stop, and take the panel off the page."""
+        if not self.closed:
+            self.stop()
+            self.closed = True
+            publisher.forget(self)
+            publisher.call(_close_all, self.widget)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.label}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        publisher.shown(self, on_page=True)
+        self.refresh()
+        bundle = self.widget._repr_mimebundle_(**options)  # noqa: SLF001 - the protocol of rich display
+        if isinstance(bundle, dict):
+            bundle["text/plain"] = repr(self)
+        return bundle
+
+    def _callback(self, action: Callable[[], Any]) -> Callable[[], None]:
+        method = weakref.WeakMethod(action)
+
+        def run() -> None:
+            bound = method()
+            if bound is not None:
+                publisher.call(self_of(bound).guard, bound)
+
+        return run
+
+    def _follow_views(self) -> None:
+        me = weakref.ref(self)
+
+        def count(change: Any) -> None:
+            panel = me()
+            if panel is not None:
+                publisher.shown(panel, on_page=bool(change["new"]))
+
+        self.widget._view_count = 0  # noqa: SLF001 - asks the page to report how many views there are
+        self.widget.observe(count, "_view_count")
+
+
+def self_of(method: Any) -> Panel:
+    """Return the panel that a method is bound to."""
+    panel: Panel = method.__self__
+    return panel
+
+
+def _close_all(widget: w.Widget) -> None:
+    for child in getattr(widget, "children", ()):
+        if child is not bokehjs():
+            _close_all(child)
+    widget.close()
