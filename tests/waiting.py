@@ -12,7 +12,9 @@ __all__ = ["eventually"]
 T = TypeVar("T")
 
 
-def eventually(predicate: Callable[[], T], timeout: float = 30.0, what: str = "the condition", every: float = 0.02) -> T:
+def eventually(
+    predicate: Callable[[], T], timeout: float = 30.0, what: str = "the condition", every: float = 0.02
+) -> T:
     """Return the first true value of ``predicate``; it is asked every ``every`` seconds for at most ``timeout``.
 
     Raises
