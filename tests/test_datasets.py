@@ -12,7 +12,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from smlnb import datasets
 from smlnb.errors import DataError
-from tests.shared_data import data_folder
 
 
 def uci(rows: int, seed: int) -> np.ndarray:
@@ -195,8 +194,8 @@ def test_an_archive_of_other_names_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.data
-def test_the_real_set_has_49097_rows_of_which_3511_are_anomalies(monkeypatch):
-    monkeypatch.setenv("SMLNB_DATA", str(data_folder("shuttle.npz")))
+def test_the_real_set_has_49097_rows_of_which_3511_are_anomalies(data_dir, monkeypatch):
+    monkeypatch.setenv("SMLNB_DATA", str(data_dir))
     frame = datasets.shuttle()
     assert (len(frame), int(frame["class"].sum())) == (49097, 3511)
     assert frame.iloc[0].tolist() == [50, 21, 77, 0, 28, 0, 27, 48, 22, 1]
