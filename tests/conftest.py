@@ -14,7 +14,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from smlnb.ingest.broker import LocalBroker
 from smlnb.testing import SchemaRegistry
-from tests.kafka_server import KafkaServer, Missing, kafka_jars
+from tests.apicurio_server import ApicurioServer, apicurio_archive
+from tests.java_server import Missing
+from tests.kafka_server import KafkaServer, kafka_jars
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ROOT = Path(__file__).parents[1]
@@ -98,6 +100,28 @@ def registry() -> Iterator[SchemaRegistry]:
     """Give a schema registry without authentication."""
     with SchemaRegistry() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def _apicurio_server() -> Iterator[ApicurioServer | str]:
+    try:
+        archive = apicurio_archive()
+    except Missing as error:
+        yield str(error)
+        return
+    server = ApicurioServer(archive)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def apicurio(_apicurio_server: ApicurioServer | str) -> ApicurioServer:
+    """Apicurio Registry, one for the whole run: ``url`` is where it speaks Confluent's API."""
+    if isinstance(_apicurio_server, str):
+        lacking("registry", _apicurio_server)
+    return _apicurio_server
 
 
 @pytest.fixture(scope="session")
