@@ -1,7 +1,7 @@
 """Streaming machine learning and exploration for Apache Kafka, in Jupyter.
 
-A project reads each record of a topic once, into mergeable statistics; any model is built from those, at any moment. The
-public names are listed in ``__all__``; they are imported when first used, so that ``import smlnb`` stays cheap.
+A project reads each record of a topic once, into mergeable statistics; any model is built from those, at any moment.
+The public names are listed in ``__all__``; they are imported when first used, so that ``import smlnb`` stays cheap.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from smlnb import errors
-from smlnb.batch import Batch
-from smlnb.schema import Attribute, Kind, Schema
 
 if TYPE_CHECKING:
     from smlnb import datasets, testing
+    from smlnb.batch import Batch
     from smlnb.ingest.broker import LocalBroker
     from smlnb.ingest.config import KafkaConfig
     from smlnb.ingest.feed import Feed, connect
     from smlnb.ingest.replay import Replay, replay
     from smlnb.ingest.topics import list_topics, peek
     from smlnb.project import Project
+    from smlnb.schema import Attribute, Kind, Schema
     from smlnb.score.scorer import Scorer
     from smlnb.stats.checks import check_accumulator
     from smlnb.store import Workspace
@@ -59,11 +59,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Attribute": "smlnb.schema",
+    "Batch": "smlnb.batch",
     "Feed": "smlnb.ingest.feed",
     "KafkaConfig": "smlnb.ingest.config",
+    "Kind": "smlnb.schema",
     "LocalBroker": "smlnb.ingest.broker",
     "Project": "smlnb.project",
     "Replay": "smlnb.ingest.replay",
+    "Schema": "smlnb.schema",
     "Scorer": "smlnb.score.scorer",
     "Workspace": "smlnb.store",
     "anomalies": "smlnb.view.anomalies",

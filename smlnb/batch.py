@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -100,8 +101,8 @@ def as_record_batch(data: Any, names: Sequence[str] | None = None) -> pa.RecordB
     Parameters
     ----------
     data
-        An Arrow record batch or table, a pandas or polars frame (anything with ``__arrow_c_stream__``), a dict of columns,
-        a list of dicts, or an array of shape (rows, columns).
+        An Arrow record batch or table, a pandas or polars frame (anything with ``__arrow_c_stream__``), a dict of
+        columns, a list of dicts, or an array of shape (rows, columns).
     names : sequence of str, optional
         Column names, needed for an array without names of its own.
 
@@ -126,28 +127,30 @@ def as_record_batch(data: Any, names: Sequence[str] | None = None) -> pa.RecordB
     return batch
 
 
-def _to_record_batch(data: Any, names: Sequence[str] | None) -> pa.RecordBatch:
-    if isinstance(data, pa.RecordBatch):
-        return data
+def _to_record_batch(data: Any, names: Sequence[str] | None) -> pa.RecordBatch:  # noqa: PLR0911 - one per kind
     try:
-        if isinstance(data, pa.Table):
-            return _one_batch(data)
-        if hasattr(data, "__arrow_c_stream__"):
-            if hasattr(data, "columns") and hasattr(data, "index"):  # pandas: without its index
+        match data:
+            case pa.RecordBatch():
+                return data
+            case pa.Table():
+                return _one_batch(data)
+            case pd.DataFrame():
                 return pa.RecordBatch.from_pandas(data, preserve_index=False)
-            return _one_batch(pa.table(data))
-        if isinstance(data, Mapping):
-            return pa.RecordBatch.from_pydict({str(k): np.asarray(v) if isinstance(v, np.ndarray) else list(v) for k, v in data.items()})
-        if isinstance(data, np.ndarray):
-            return _from_array(data, names)
-        if isinstance(data, Sequence) and all(isinstance(row, Mapping) for row in data):
-            columns = dict.fromkeys(str(k) for row in data for k in row)
-            return pa.RecordBatch.from_pydict({c: [row.get(c) for row in data] for c in columns})
+            case Mapping():
+                columns = {str(k): v if isinstance(v, np.ndarray) else list(v) for k, v in data.items()}
+                return pa.RecordBatch.from_pydict(columns)
+            case np.ndarray():
+                return _from_array(data, names)
+            case _ if hasattr(data, "__arrow_c_stream__"):
+                return _one_batch(pa.table(data))
+            case Sequence() if not isinstance(data, str | bytes) and all(isinstance(row, Mapping) for row in data):
+                found = dict.fromkeys(str(k) for row in data for k in row)
+                return pa.RecordBatch.from_pydict({c: [row.get(c) for row in data] for c in found})
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise SchemaError(f"The data does not make columns of one type and equal length: {error}") from error
     raise SchemaError(
-        f"{type(data).__name__} is not tabular. Give an Arrow, pandas or polars table, a dict of columns, a list of dicts "
-        "or an array with names.",
+        f"{type(data).__name__} is not tabular. Give an Arrow, pandas or polars table, a dict of columns, "
+        "a list of dicts or an array with names.",
     )
 
 

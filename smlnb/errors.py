@@ -1,7 +1,7 @@
 """The exceptions of smlnb.
 
-Each message says what was wanted, what there was, where (topic, partition, offset, attribute) and what to do; each class
-has a stable ``code`` that a log can be searched for. The tree::
+Each message says what was wanted, what there was, where (topic, partition, offset, attribute) and what to do; each
+class has a stable ``code`` that a log can be searched for. The tree::
 
     SmlnbError
     ├── SchemaError                 letters, attributes and data that do not fit together

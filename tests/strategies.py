@@ -16,7 +16,9 @@ numbers = st.one_of(
 cells = st.one_of(numbers, st.sampled_from([np.nan, np.inf, -np.inf]))
 
 
-def blocks(width: int, *, elements: st.SearchStrategy[float] = cells, max_rows: int = 12) -> st.SearchStrategy[list[np.ndarray]]:
+def blocks(
+    width: int, *, elements: st.SearchStrategy[float] = cells, max_rows: int = 12
+) -> st.SearchStrategy[list[np.ndarray]]:
     """Lists of at least one float64 block of shape (width, rows)."""
     block = st.integers(0, max_rows).flatmap(lambda rows: hnp.arrays(np.float64, (width, rows), elements=elements))
     return st.lists(block, min_size=1, max_size=5)

@@ -69,7 +69,9 @@ def density(cells: Cells, bins: int | Sequence[float] = 40, range: tuple[float, 
     [3.0, 1.0]
     """
     if cells.total == 0:
-        raise NotEnoughDataError("There are no values yet, so there is no histogram. Let data flow into the project first.")
+        raise NotEnoughDataError(
+            "There are no values yet, so there is no histogram. Let data flow into the project first."
+        )
     edges = _edges(cells, bins, range)
     outside = cells.below([edges[0], np.nextafter(edges[-1], np.inf)])
     return Density(edges, cells.counts_between(edges), float(outside[0]), float(cells.total - outside[1]))

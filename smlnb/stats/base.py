@@ -22,8 +22,8 @@ State = dict[str, Plain]
 class Accumulator(ABC):
     """A statistic that absorbs blocks of rows and merges with its like.
 
-    A *block* is a float64 array of shape (attributes, rows), unless a class says otherwise; NaN means missing. The laws that
-    every accumulator keeps are in :mod:`smlnb.stats.checks`, for yours as well as for ours.
+    A *block* is a float64 array of shape (attributes, rows), unless a class says otherwise; NaN means missing. The
+    laws that every accumulator keeps are in :mod:`smlnb.stats.checks`, for yours as well as for ours.
 
     Attributes
     ----------
@@ -106,12 +106,14 @@ class Accumulator(ABC):
             raise StateError(f"A state of {cls.__name__} was wanted; this is one of {state['kind']!r}.")
         if state["version"] != cls.version:
             raise StateError(
-                f"The state of {cls.__name__} has version {state['version']!r}; this smlnb reads version {cls.version}. "
+                f"The state of {cls.__name__} has version {state['version']!r}; this smlnb reads {cls.version}. "
                 "Use the smlnb that wrote it, or a newer one.",
             )
         body = {key: state[key] for key in ("kind", "version", "configuration", "payload")}
         if digest_of(body) != state["sha256"]:
-            raise StateError(f"The state of {cls.__name__} was damaged or changed: its SHA-256 does not fit. Use an earlier one.")
+            raise StateError(
+                f"The state of {cls.__name__} was damaged or changed: its SHA-256 does not fit. Use an earlier one."
+            )
         return cls._from_payload(state["configuration"], state["payload"])
 
     def _check_mergeable(self, other: Accumulator) -> None:
@@ -120,7 +122,9 @@ class Accumulator(ABC):
         mine, theirs = self.configuration(), other.configuration()
         for key, value in mine.items():
             if theirs[key] != value:
-                raise MergeError(f"{type(self).__name__}s of different {key} can't be merged: {value!r} here, {theirs[key]!r} there.")
+                raise MergeError(
+                    f"{type(self).__name__}s of different {key} can't be merged: {value!r} here, {theirs[key]!r} there."
+                )
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v!r}" for k, v in self.configuration().items())
@@ -140,7 +144,7 @@ def digest_of(value: Plain) -> str:
     return digest.hexdigest()
 
 
-def _feed(digest: hashlib._Hash, value: Plain) -> None:
+def _feed(digest: hashlib._Hash, value: Plain) -> None:  # noqa: C901 - one case per plain type
     match value:
         case np.ndarray():
             if value.dtype.hasobject:

@@ -14,7 +14,9 @@ __all__ = ["float_block"]
 Block = NDArray[np.float64]
 
 
-def float_block(data: pa.RecordBatch, names: Sequence[str], binary: Sequence[str] = ()) -> tuple[Block, dict[str, NDArray[np.intp]]]:
+def float_block(
+    data: pa.RecordBatch, names: Sequence[str], binary: Sequence[str] = ()
+) -> tuple[Block, dict[str, NDArray[np.intp]]]:
     """Return columns as one float64 block, and where they hold something that is no number.
 
     Parameters

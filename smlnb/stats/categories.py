@@ -42,9 +42,9 @@ class CategoryCounts:
 class Categories(Accumulator):
     """Counts of the values of ``width`` category attributes; a block is a sequence of Arrow arrays, one per attribute.
 
-    At most ``limit`` different values are kept per attribute: those whose hashes are smallest. So the counts of the values
-    kept are exact and the same in any order of merging, and a flood of different values can't fill the memory; what is not
-    kept is counted as *other*.
+    At most ``limit`` different values are kept per attribute: those whose hashes are smallest. So the counts of the
+    values kept are exact and the same in any order of merging, and a flood of different values can't fill the memory;
+    what is not kept is counted as *other*.
 
     Parameters
     ----------
@@ -109,7 +109,9 @@ class Categories(Accumulator):
     def result(self) -> list[CategoryCounts]:
         """Return the counts of each attribute."""
         return [
-            CategoryCounts(dict(sorted(c.items(), key=lambda item: (-item[1], item[0]))), self._other[i], self._missing[i])
+            CategoryCounts(
+                dict(sorted(c.items(), key=lambda item: (-item[1], item[0]))), self._other[i], self._missing[i]
+            )
             for i, c in enumerate(self._counts)
         ]
 

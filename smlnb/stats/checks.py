@@ -38,7 +38,8 @@ def check_accumulator(make: Make, blocks: Blocks, *, rtol: float = 1e-9, atol: f
     blocks : sequence
         Blocks as its ``update`` takes them; at least one.
     rtol, atol : float
-        How far floats may be apart when the order of merging differs, as in :func:`numpy.allclose`. Integers must be equal.
+        How far floats may be apart when the order of merging differs, as in :func:`numpy.allclose`. Integers must be
+        equal.
 
     Raises
     ------
@@ -76,13 +77,14 @@ def merged(*parts: Accumulator) -> Accumulator:
 
 def summary(accumulator: Accumulator) -> Any:
     """Return what the laws compare: the payload, or only ``n`` for a randomised sketch."""
-    return accumulator._payload() if accumulator.deterministic else accumulator.n  # noqa: SLF001
+    return accumulator._payload() if accumulator.deterministic else accumulator.n
 
 
 def close(a: Any, b: Any, *, rtol: float, atol: float) -> bool:
     """Compare nests of plain values; floats within the tolerance, all else exactly.
 
-    Floats of one array are compared on the scale of its largest, since a sum near zero may be the difference of large ones.
+    Floats of one array are compared on the scale of its largest, since a sum near zero may be the difference of large
+    ones.
     """
     if isinstance(a, Mapping):
         return a.keys() == b.keys() and all(close(a[k], b[k], rtol=rtol, atol=atol) for k in a)
@@ -181,7 +183,7 @@ def other_configurations_are_refused(make: Make, blocks: Blocks, same: Callable[
     for key, value in other.configuration().items():
         stranger = _Stranger(other, {**other.configuration(), key: f"not {value!r}"})
         try:
-            mine._check_mergeable(stranger.as_other())  # noqa: SLF001
+            mine._check_mergeable(stranger.as_other())
         except MergeError as error:
             assert key in str(error), f"the message does not name {key}"
             continue
@@ -202,12 +204,12 @@ class _Stranger:
 def size_is_bounded(make: Make, blocks: Blocks, same: Callable[[Any, Any], bool]) -> None:  # noqa: ARG001
     """Absorbing the same rows again does not make the state grow, but for a randomised sketch's slack."""
     accumulator = absorbed(make, blocks)
-    once = _size(accumulator._payload())  # noqa: SLF001
+    once = _size(accumulator._payload())
     for _ in range(3):
         for block in blocks:
             accumulator.update(block)
     allowed = once if accumulator.deterministic else 4 * once + 16_384
-    assert _size(accumulator._payload()) <= allowed, "the state grows with the rows"  # noqa: SLF001
+    assert _size(accumulator._payload()) <= allowed, "the state grows with the rows"
 
 
 def _size(value: Any) -> int:

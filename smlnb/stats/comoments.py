@@ -44,19 +44,19 @@ class CoMomentSummary:
         return out
 
     def correlation(self) -> Matrix:
-        """Return Pearson's coefficients, each over the rows where both are present; NaN where an attribute has no spread."""
+        """Return Pearson's coefficients, each over the rows where both are present; NaN without spread."""
         scale = np.sqrt(self.m2) * np.sqrt(self.m2.T)
-        out = np.full(self.comoment.shape, np.nan)
+        out: Matrix = np.full(self.comoment.shape, np.nan)
         np.divide(self.comoment, scale, out=out, where=scale > 0)
-        return np.clip(out, -1.0, 1.0)
+        return np.asarray(np.clip(out, -1.0, 1.0))
 
 
 class CoMoments(Accumulator):
     """Count, means and co-moment of every pair of ``width`` attributes.
 
-    Missing data are pairwise-complete: a row counts for pair (i, j) when both values are finite. Without missing values a
-    block costs one matrix product. Memory is 32 width^2 bytes. Blocks are centred on their own means and merged by the
-    formula of Chan, Golub and LeVeque (1983), pair by pair.
+    Missing data are pairwise-complete: a row counts for pair (i, j) when both values are finite. Without missing
+    values a block costs one matrix product. Memory is 32 width^2 bytes. Blocks are centred on their own means and
+    merged by the formula of Chan, Golub and LeVeque (1983), pair by pair.
 
     Parameters
     ----------

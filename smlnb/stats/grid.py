@@ -1,14 +1,15 @@
 """The cells of the histogram: the numbers of a smaller floating-point format.
 
-A float64 has 52 bits of mantissa and 11 of exponent. Cutting the last bits off sorts values into cells; cutting one more
-merges cells in pairs. The grid of level k, for k up to 47, keeps 52 - k bits of mantissa: the cells are as wide as the value's
-magnitude divided by 2**(52 - k), so the tails get coarser cells than the body and no range has to be known. Beyond level 47,
-where 5 bits are left (cells of 2 to 3 % of the value), level 47 + f flushes the f smallest exponents: all values below
-2**(f - 1022) fall into 32 equal cells. Every level is a coarsening of the one before. That alone makes counts in cells exact
-and the same in whatever order and grouping they were merged.
+A float64 has 52 bits of mantissa and 11 of exponent. Cutting the last bits off sorts values into cells; cutting one
+more merges cells in pairs. The grid of level k, for k up to 47, keeps 52 - k bits of mantissa: the cells are as wide
+as the value's magnitude divided by 2**(52 - k), so the tails get coarser cells than the body and no range has to be
+known. Beyond level
+47, where 5 bits are left (cells of 2 to 3 % of the value), level 47 + f flushes the f smallest exponents: all values
+below 2**(f - 1022) fall into 32 equal cells. Every level is a coarsening of the one before. That alone makes counts in
+cells exact, and the same in whatever order and grouping they were merged.
 
-A *key* numbers the cells of one level in the order of the values: the magnitude's number m for values from zero up, and -m - 1
-for negative ones.
+A *key* numbers the cells of one level in the order of the values: the magnitude's number m for values from zero up,
+and -m - 1 for negative ones.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Cells:
         before = np.concatenate([[0], np.cumsum(self.counts)])
         positions = np.column_stack([self.low, self.high]).ravel()
         heights = np.column_stack([before[:-1], before[1:]]).ravel()
-        return np.interp(values, positions, heights.astype(float), left=0.0)
+        return np.asarray(np.interp(np.asarray(values, dtype=float), positions, heights.astype(float), left=0.0))
 
     def counts_between(self, bin_edges: ArrayLike) -> Vector:
         """Return the counts of the bins between increasing edges; the last bin holds its upper edge, as in NumPy."""
@@ -67,15 +67,17 @@ class Cells:
         cell = np.clip(np.searchsorted(before, target, side="right") - 1, 0, len(self.counts) - 1)
         inside = np.clip((target - before[cell]) / self.counts[cell], 0.0, 1.0)
         # numbers that share a cell with nothing else are points, not intervals
-        return np.clip(self.low[cell] + inside * (self.high[cell] - self.low[cell]), self.low[0], self.high[-1])
+        return np.asarray(
+            np.clip(self.low[cell] + inside * (self.high[cell] - self.low[cell]), self.low[0], self.high[-1])
+        )
 
 
 class Histogram(Accumulator):
     """Counts of ``width`` attributes in at most ``cells`` cells each.
 
-    The cells are those of :mod:`smlnb.stats.grid`, at the finest level at which the occupied ones are not more than ``cells``.
-    That level depends on the values alone, never on their order: so any order and any grouping of merges gives identical
-    cells. One outlier occupies one cell and spoils nothing.
+    The cells are those of :mod:`smlnb.stats.grid`, at the finest level at which the occupied ones are not more than
+    ``cells``. That level depends on the values alone, never on their order: so any order and any grouping of merges
+    gives identical cells. One outlier occupies one cell and spoils nothing.
 
     Parameters
     ----------
@@ -129,7 +131,7 @@ class Histogram(Accumulator):
         if finite is not None:
             missed &= finite
         most_missed = 0
-        for i in np.flatnonzero(missed.any(axis=1)):
+        for i in np.flatnonzero(missed.any(axis=1)).tolist():
             fresh = keys[i, missed[i]]
             most_missed = max(most_missed, len(fresh))
             self._add(i, fresh, np.ones(len(fresh), np.int64))
@@ -154,7 +156,7 @@ class Histogram(Accumulator):
         self._rebuild()
 
     def _fitting_level(self, i: int) -> int:
-        """Return the finest level at which the cells of attribute ``i`` are few enough, by bisection: coarser is fewer."""
+        """Return the finest level at which the cells of attribute ``i`` are few enough, by bisection."""
         now = int(self._levels[i])
         low, high = now, LAST_LEVEL  # too many at low, few enough at high
         while high - low > 1:

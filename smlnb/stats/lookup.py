@@ -19,8 +19,8 @@ SPARE = 4  # slots per key, so that few keys meet in one
 class Lookup:
     """A hash table per attribute, all of one size, that counts the keys it knows; vectorised over attributes and rows.
 
-    Where two keys meet in one slot, the one with the larger count owns it, and the other is not known: a caller counts the
-    values that :meth:`count` reports as missed.
+    Where two keys meet in one slot, the one with the larger count owns it, and the other is not known: a caller
+    counts the values that :meth:`count` reports as missed.
 
     Parameters
     ----------

@@ -77,9 +77,9 @@ def _ratio(top: Any, bottom: Any, defined: NDArray[np.bool_]) -> Vector:
 class Moments(Accumulator):
     """Moments to order four of ``width`` attributes.
 
-    Each block is centred on its own means, and blocks merge by the formulas of Chan, Golub and LeVeque (1983) for the second
-    and of Pebay (2008, eq. 2.1) for the third and fourth central sums; raw powers are never summed. Values beyond 1e75 in
-    magnitude overflow the fourth order.
+    Each block is centred on its own means, and blocks merge by the formulas of Chan, Golub and LeVeque (1983) for the
+    second and of Pebay (2008, eq. 2.1) for the third and fourth central sums; raw powers are never summed. Values
+    beyond 1e75 in magnitude overflow the fourth order.
 
     Parameters
     ----------

@@ -50,8 +50,8 @@ class QuantileSketches:
 class Quantiles(Accumulator):
     """One KLL sketch per attribute (Karnin, Lang and Liberty 2016, by Apache DataSketches).
 
-    With ``k=200`` a rank is within 1.33 % of the truth at 99 % confidence, in about 5 kB per attribute. Minimum, maximum and
-    count are exact; the rest depends on random choices, so the same rows need not give the same bits.
+    With ``k=200`` a rank is within 1.33 % of the truth at 99 % confidence, in about 5 kB per attribute. Minimum,
+    maximum and count are exact; the rest depends on random choices, so the same rows need not give the same bits.
 
     Parameters
     ----------

@@ -1,0 +1,266 @@
+"""Projects and models in one SQLite file."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from smlnb.algorithms import algorithm
+from smlnb.errors import StateError, WorkspaceError
+from smlnb.models.base import AnomalyModel
+from smlnb.project import Project
+from smlnb.stats.base import State
+
+__all__ = ["Workspace"]
+
+APPLICATION_ID = 0x534D4C4E  # "SMLN"
+FORMAT = 1
+ARRAY = 1  # the MessagePack extension that holds an array
+TABLES = """
+CREATE TABLE IF NOT EXISTS projects (
+    name TEXT PRIMARY KEY, id TEXT NOT NULL, records INTEGER NOT NULL, saved_at TEXT NOT NULL,
+    sha256 TEXT NOT NULL, state BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS models (
+    project TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, saved_at TEXT NOT NULL,
+    sha256 TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (project, name)) STRICT;
+"""
+
+
+class Workspace:
+    """One file that keeps projects, with the positions they have absorbed, and models.
+
+    States are stored as MessagePack of plain values; their SHA-256 is verified before anything in them is read.
+    Statistics and positions are one value, written in one transaction. The file is readable by its owner only.
+
+    Parameters
+    ----------
+    path : str or Path
+        Made if it does not exist.
+
+    Raises
+    ------
+    WorkspaceError
+        If the file is no workspace, is damaged, or was written by a newer smlnb.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> project = Project("demo", types="C")
+    >>> _ = project.learn({"x": [1.0, 2.0]})
+    >>> with Workspace(Path(folder.name) / "plant.db") as workspace:
+    ...     workspace.save(project)
+    ...     workspace.load("demo").n
+    2
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if self.path.is_dir() or not self.path.parent.is_dir():
+            raise WorkspaceError(
+                f"{self.path} can't be a workspace file: give the path of a file in an existing folder."
+            )
+        existed = self.path.exists() and self.path.stat().st_size > 0
+        try:
+            if not existed:
+                self.path.touch(mode=0o600)
+            # one connection, used under SQLite's own lock from whichever thread saves
+            self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._open(existed=existed)
+        except (sqlite3.Error, OSError) as error:
+            raise WorkspaceError(
+                f"{self.path} can't be opened as a workspace: {error}. Give another file, or restore a copy."
+            ) from error
+
+    def _open(self, *, existed: bool) -> None:
+        if existed:
+            (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if application != APPLICATION_ID:
+                raise WorkspaceError(f"{self.path} is an SQLite file, but no smlnb workspace. Give another file.")
+            if version > FORMAT:
+                raise WorkspaceError(
+                    f"{self.path} was written by a newer smlnb (format {version}; this one reads {FORMAT}). Update it."
+                )
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.executescript(TABLES)
+        self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        self._connection.execute(f"PRAGMA user_version={FORMAT}")
+
+    def save(self, project: Project) -> None:
+        """Save a project with its positions, in place of what was saved of it before.
+
+        Raises
+        ------
+        WorkspaceError
+            If another project of the same name is there.
+        """
+        with project.reading():
+            blob = _pack(project.state())
+            records = project.n
+        with self._transaction() as connection:
+            row = connection.execute("SELECT id FROM projects WHERE name = ?", [project.name]).fetchone()
+            if row is not None and row[0] != project.id:
+                raise WorkspaceError(
+                    f"{self.path} already has another project named {project.name!r}. "
+                    "Load that one and go on with it, give this one another name, or delete the other one.",
+                )
+            connection.execute(
+                "INSERT OR REPLACE INTO projects VALUES (?, ?, ?, ?, ?, ?)",
+                [project.name, project.id, records, _now(), _sha256(blob), blob],
+            )
+
+    def load(self, name: str) -> Project:
+        """Load a project; its models come with :meth:`load_model`.
+
+        Raises
+        ------
+        WorkspaceError
+            If there is no such project, or what is stored was damaged.
+        """
+        row = self._fetch("SELECT sha256, state FROM projects WHERE name = ?", [name])
+        if row is None:
+            raise WorkspaceError(f"{self.path} has no project {name!r}. It has: {_listed(self.projects()['name'])}.")
+        project: Project = self._parse(f"project {name!r}", row, Project.from_state)
+        return project
+
+    def save_model(self, model: AnomalyModel) -> None:
+        """Save a model, in place of what was saved of it before."""
+        blob = _pack(model.state())
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [model.project, model.name, model.kind, model.version, _now(), _sha256(blob), blob],
+            )
+
+    def load_model(self, name: str, project: Project | str) -> AnomalyModel:
+        """Load a model of a project; given the project itself, the model can be rebuilt and can follow it.
+
+        Raises
+        ------
+        WorkspaceError
+            If there is no such model, or what is stored was damaged.
+        """
+        of = project.name if isinstance(project, Project) else project
+        row = self._fetch("SELECT sha256, state, kind FROM models WHERE project = ? AND name = ?", [of, name])
+        if row is None:
+            models = self.models()
+            there = _listed(models.loc[models["project"] == of, "name"])
+            raise WorkspaceError(f"{self.path} has no model {name!r} of project {of!r}. It has: {there}.")
+        source = project if isinstance(project, Project) else None
+        model: AnomalyModel = self._parse(f"model {name!r}", row[:2], lambda s: algorithm(row[2]).from_state(s, source))
+        if source is not None:
+            source.models[model.name] = model
+        return model
+
+    def projects(self) -> pd.DataFrame:
+        """Return what projects there are: name, records, saved_at."""
+        rows = self._connection.execute("SELECT name, records, saved_at FROM projects ORDER BY name").fetchall()
+        return pd.DataFrame(rows, columns=["name", "records", "saved_at"])
+
+    def models(self) -> pd.DataFrame:
+        """Return what models there are: project, name, kind, version, saved_at."""
+        query = "SELECT project, name, kind, version, saved_at FROM models ORDER BY project, name"
+        return pd.DataFrame(
+            self._connection.execute(query).fetchall(),
+            columns=["project", "name", "kind", "version", "saved_at"],
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete a project and its models."""
+        with self._transaction() as connection:
+            if connection.execute("DELETE FROM projects WHERE name = ?", [name]).rowcount == 0:
+                raise WorkspaceError(
+                    f"{self.path} has no project {name!r} to delete. It has: {_listed(self.projects()['name'])}."
+                )
+            connection.execute("DELETE FROM models WHERE project = ?", [name])
+
+    def close(self) -> None:
+        """Close the file; twice is fine."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise WorkspaceError(
+                f"{self.path} could not be written: {error}. What was saved before is still there."
+            ) from error
+
+    def _fetch(self, query: str, values: list[Any]) -> Any:
+        try:
+            return self._connection.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise WorkspaceError(f"{self.path} could not be read: {error}.") from error
+
+    def _parse(self, what: str, row: tuple[str, bytes], make: Any) -> Any:
+        sha256, blob = row
+        if _sha256(blob) != sha256:
+            raise WorkspaceError(
+                f"The stored {what} in {self.path} was damaged: its SHA-256 does not fit. Restore a copy of the file."
+            )
+        try:
+            return make(_unpack(blob))
+        except (StateError, msgspec.DecodeError) as error:
+            raise WorkspaceError(f"The stored {what} in {self.path} can't be read: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.path)!r})"
+
+
+def _pack(state: State) -> bytes:
+    return msgspec.msgpack.encode(state, enc_hook=_array_to_extension)
+
+
+def _unpack(blob: bytes) -> State:
+    return msgspec.msgpack.Decoder(State, ext_hook=_array_from_extension).decode(blob)
+
+
+def _array_to_extension(value: object) -> msgspec.msgpack.Ext:
+    if not isinstance(value, np.ndarray) or value.dtype.hasobject:
+        raise StateError(f"A state holds plain values, not a {type(value).__name__}.")
+    body = [value.dtype.str, list(value.shape), np.ascontiguousarray(value).tobytes()]
+    return msgspec.msgpack.Ext(ARRAY, msgspec.msgpack.encode(body))
+
+
+def _array_from_extension(code: int, data: memoryview) -> Any:
+    if code != ARRAY:
+        raise StateError(f"The state holds an unknown kind of value ({code}).")
+    dtype, shape, raw = msgspec.msgpack.decode(data, type=tuple[str, list[int], bytes])
+    return np.frombuffer(raw, dtype=np.dtype(dtype)).reshape(shape).copy()
+
+
+def _sha256(blob: bytes) -> str:
+    return hashlib.sha256(blob).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _listed(names: pd.Series[str]) -> str:
+    return ", ".join(names) or "nothing yet"
