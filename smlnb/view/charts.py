@@ -16,9 +16,26 @@ from bokeh.models import ColumnDataSource, HoverTool, Legend, LegendItem, Numera
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
+from smlnb.stats.histogram import Cells
 from smlnb.view.figures import Chart
 
-__all__ = ["BLUE", "RED", "bars", "bars_data", "histogram", "histogram_data", "plain_figure", "rounded"]
+__all__ = [
+    "BLUE",
+    "FONT",
+    "INK",
+    "ORANGE",
+    "RED",
+    "Data",
+    "add_legend",
+    "bars",
+    "bars_data",
+    "headroom",
+    "histogram",
+    "histogram_data",
+    "named_range",
+    "plain_figure",
+    "rounded",
+]
 
 INK: Final = "#4a4a4a"
 FAINT: Final = "#e4e4e4"
@@ -107,7 +124,7 @@ def add_legend(plot: figure, items: Mapping[str, Sequence[Any]]) -> None:
 def histogram(name: str, attribute: str, height: int = 150) -> Chart:
     """Return the histogram of an attribute; its source has the name ``name``."""
     source = ColumnDataSource(histogram_data([], []), name=name)
-    plot = plain_figure(height, attribute, y_range=named_range(f"{name}-y"))
+    plot = plain_figure(height, attribute, x_range=named_range(f"{name}-x"), y_range=named_range(f"{name}-y"))
     boxes = plot.quad(
         left="left",
         right="right",
@@ -139,6 +156,29 @@ def histogram_data(edges: Any, counts: Any) -> Data:
     return {"left": sides[:-1], "right": sides[1:], "count": rounded(counts)}
 
 
+def bin_edges(cells: Cells, bins: int, middle: float = 1.0) -> NDArray[np.float64]:
+    """Return the edges of at most ``bins`` equal bins over the middle part of the values.
+
+    Whole numbers get bins that hold equally many of them, so that no comb appears.
+
+    Examples
+    --------
+    >>> cells = Cells(np.array([0.0, 3.0, 9.0]), np.array([1.0, 4.0, 10.0]), np.array([1, 1, 1]))
+    >>> bin_edges(cells, 5).tolist()
+    [-0.5, 1.5, 3.5, 5.5, 7.5, 9.5]
+    """
+    low, high = (float(v) for v in cells.quantile([(1 - middle) / 2, (1 + middle) / 2]))
+    at_low = cells.low == np.round(cells.low)
+    points = np.where(at_low, cells.low, cells.high)  # a negative whole number is the upper end of its cell
+    inside = points[(points >= low) & (points <= high)]
+    if len(inside) > 1 and bool((at_low | (cells.high == np.round(cells.high))).all()):
+        width = max(1.0, float(np.ceil((inside[-1] - inside[0] + 1) / bins)))
+        return np.asarray(np.arange(inside[0] - 0.5, inside[-1] + 0.5 + width, width), dtype=float)
+    if high - low <= 1e-12 * max(abs(low), abs(high), 1.0):
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, bins + 1)
+
+
 def headroom(counts: Any) -> dict[str, float]:
     """Return the attributes of a y range in which ``counts`` fit with some air."""
     top = float(np.max(counts, initial=0.0))
@@ -150,7 +190,9 @@ def bars(name: str, attribute: str, height: int = 150) -> Chart:
     source = ColumnDataSource(bars_data([], []), name=name)
     plot = plain_figure(height, attribute, x_range=[], y_range=named_range(f"{name}-y"))
     plot.x_range.name = f"{name}-x"
-    boxes = plot.vbar(x="value", top="count", width=0.8, source=source, fill_color=BLUE, fill_alpha=0.75, line_color=BLUE)
+    boxes = plot.vbar(
+        x="value", top="count", width=0.8, source=source, fill_color=BLUE, fill_alpha=0.75, line_color=BLUE
+    )
     tooltip = f"{escape(attribute)} @value: <b>@count{{0,0}}</b> records"
     plot.add_tools(HoverTool(renderers=[boxes], tooltips=f"<span style='color:#222'>{tooltip}</span>"))
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0[.]0a")

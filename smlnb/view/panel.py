@@ -60,6 +60,7 @@ class Panel:
     def __init__(self, label: str) -> None:
         self.error: Exception | None = None
         self.closed = False
+        self._undrawn = False
         self.status = w.HTML()
         self.body = w.VBox()
         library = bokehjs()
@@ -85,15 +86,24 @@ class Panel:
 
     def refresh(self) -> None:
         """Show the latest snapshot now; an error becomes red text."""
-        if not self.closed:
-            self.guard(self.draw)
+        if self.closed:
+            return
+        try:
+            self.draw()
+        except Exception as error:
+            self._undrawn = True
+            self.fail(error)
+        else:
+            if self._undrawn:
+                self._undrawn = False
+                self.say("")
 
     def guard(self, action: Callable[[], Any]) -> None:
         """Run ``action``; whatever goes wrong is shown in the status line, not lost."""
         try:
             with publisher.lock:
                 action()
-        except Exception as error:  # noqa: BLE001 - ipywidgets would swallow it: it is shown instead
+        except Exception as error:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
@@ -136,7 +146,7 @@ class Panel:
     def _repr_mimebundle_(self, **options: Any) -> Any:
         publisher.shown(self, on_page=True)
         self.refresh()
-        bundle = self.widget._repr_mimebundle_(**options)  # noqa: SLF001 - the protocol of rich display
+        bundle = self.widget._repr_mimebundle_(**options)
         if isinstance(bundle, dict):
             bundle["text/plain"] = repr(self)
         return bundle
@@ -159,7 +169,7 @@ class Panel:
             if panel is not None:
                 publisher.shown(panel, on_page=bool(change["new"]))
 
-        self.widget._view_count = 0  # noqa: SLF001 - asks the page to report how many views there are
+        self.widget._view_count = 0
         self.widget.observe(count, "_view_count")
 
 

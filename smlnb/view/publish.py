@@ -58,7 +58,9 @@ class Publisher:
     there is no kernel here, so it runs at once
     """
 
-    def __init__(self, every: float = 0.25, find_loop: Callable[[], asyncio.AbstractEventLoop | None] = kernel_loop) -> None:
+    def __init__(
+        self, every: float = 0.25, find_loop: Callable[[], asyncio.AbstractEventLoop | None] = kernel_loop
+    ) -> None:
         self.every = every
         self.lock = threading.RLock()
         self._find_loop = find_loop

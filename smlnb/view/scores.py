@@ -134,7 +134,9 @@ class ScoreLog:
     (2, 1, 9.0)
     """
 
-    def __init__(self, truth: str | None = "class", normal: Sequence[Any] = (0,), window: int = 1000, recent: int = 10) -> None:
+    def __init__(
+        self, truth: str | None = "class", normal: Sequence[Any] = (0,), window: int = 1000, recent: int = 10
+    ) -> None:
         self.truth = truth
         self.normal = {_plain(v) for v in normal}
         self._lock = threading.Lock()

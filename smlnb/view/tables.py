@@ -60,7 +60,9 @@ def table(
 
     head = "".join(cell("th", i, c, ' scope="col"') for i, c in enumerate(columns))
     body = "".join(
-        "<tr>" + "".join(cell("td" if i else "th", i, c, "" if i else ' scope="row"') for i, c in enumerate(line)) + "</tr>"
+        "<tr>"
+        + "".join(cell("td" if i else "th", i, c, "" if i else ' scope="row"') for i, c in enumerate(line))
+        + "</tr>"
         for line in rows
     )
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
@@ -79,7 +81,9 @@ def facts(title: str, *items: str | tuple[str, str]) -> str:
     '<span class="smlnb-title">shuttle</span><span class="smlnb-facts"><span><b>12</b> rows</span></span>'
     """
     shown = "".join(
-        f"<span><b>{escape(item[0])}</b> {escape(item[1])}</span>" if isinstance(item, tuple) else f"<span>{escape(item)}</span>"
+        f"<span><b>{escape(item[0])}</b> {escape(item[1])}</span>"
+        if isinstance(item, tuple)
+        else f"<span>{escape(item)}</span>"
         for item in items
     )
     return f'<span class="smlnb-title">{escape(title)}</span><span class="smlnb-facts">{shown}</span>'

@@ -1,0 +1,267 @@
+"""Live statistics of a project: a table with one row per attribute, and histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import ipywidgets as w
+
+from smlnb.explore.univariate import univariate
+from smlnb.schema import Kind
+from smlnb.stats.table import TableSummary
+from smlnb.view import charts
+from smlnb.view.figures import Figures
+from smlnb.view.panel import Panel, button, row
+from smlnb.view.rate import Rate
+from smlnb.view.tables import facts, number, table, whole
+
+__all__ = ["Explorer", "explore"]
+
+ALL: Final = "all attributes"
+MOST: Final = 12
+TOP: Final = 10
+_COLUMNS: Final = {
+    "count": "count",
+    "missing": "missing",
+    "mean": "mean",
+    "std": "std",
+    "min": "min",
+    "q25": "25 %",
+    "median": "median",
+    "q75": "75 %",
+    "max": "max",
+    "skewness": "skewness",
+    "kurtosis": "kurtosis",
+}
+_KIND: Final = {Kind.CONTINUOUS: "continuous", Kind.BINARY: "binary", Kind.CATEGORY: "category"}
+
+
+class Explorer(Panel):
+    """The live view of a project, with the buttons of its feed.
+
+    Parameters
+    ----------
+    project : Project
+    feed : Feed, optional
+        What ``smlnb.connect`` returned; its state is shown, and it gets buttons.
+    attribute : str, optional
+        Show the histogram of this attribute, larger; otherwise those of all, up to 12.
+    bins : int
+        Bins of a histogram.
+    """
+
+    def __init__(self, project: Any, feed: Any = None, *, attribute: str | None = None, bins: int = 40) -> None:
+        super().__init__(project.name)
+        self.project = project
+        self.feed = feed
+        self.bins = bins
+        self._rate = Rate()
+        self._drawn: tuple[Any, ...] = ()
+        self._charted: tuple[Any, ...] = ()
+        self._facts = w.HTML()
+        self._table = w.HTML()
+        self._note = w.HTML()
+        self.figures = Figures(narrowest="230px")
+        self.chosen = w.Dropdown(
+            options=[ALL],
+            description="Histogram of",
+            style={"description_width": "initial"},
+            tooltip="One attribute, larger, or all side by side",
+            layout=w.Layout(width="auto"),
+        )
+        self.tails = w.Checkbox(
+            value=False,
+            description="with the outermost 1 %",
+            indent=False,
+            tooltip="Histograms show the middle 99 % of the values, unless this is ticked",
+            layout=w.Layout(width="auto"),
+        )
+        self.pause_button = button("Pause", "Stop reading for a while; nothing is lost")
+        self.resume_button = button("Resume", "Read on from where the pause began")
+        self.stop_button = button("Stop", "Stop reading the topic; the statistics stay", "warning")
+        self.on(self.pause_button, self.pause)
+        self.on(self.resume_button, self.resume)
+        self.on(self.stop_button, self.stop)
+        self.observe(self.chosen, self.refresh)
+        self.observe(self.tails, self.refresh)
+        if attribute is not None:
+            self.chosen.options = [ALL, attribute]
+            self.chosen.value = attribute
+        buttons = [row(self.pause_button, self.resume_button, self.stop_button)] if feed is not None else []
+        self.fill(
+            [
+                row(self._facts),
+                *buttons,
+                self._table,
+                row(self.chosen, self.tails, grid_gap="4px 18px"),
+                self._note,
+                self.figures,
+            ]
+        )
+
+    def pause(self) -> None:
+        """Pause the feed."""
+        if self.feed is not None:
+            self.feed.pause()
+            self.say("Paused: nothing is lost, the topic keeps the records.")
+            self.draw()
+
+    def resume(self) -> None:
+        """Resume the feed."""
+        if self.feed is not None:
+            self.feed.resume()
+            self.say("")
+            self.draw()
+
+    def stop(self) -> None:
+        """Stop the feed."""
+        if self.feed is not None and self.feed.state != "stopped":
+            self.feed.stop()
+            self.say("Stopped: the statistics stay as they are.")
+            self.draw()
+
+    def close(self) -> None:
+        """Take the panel off the page; the feed goes on."""
+        feed, self.feed = self.feed, None
+        super().close()
+        self.feed = feed
+
+    def draw(self) -> None:
+        """Show the latest statistics."""
+        self._draw_facts()
+        now = (self.project.version, self.chosen.value, self.tails.value)
+        if now == self._drawn:
+            return
+        version, summary = self.project.version, self.project.summary()
+        self._offer(_drawable(summary))
+        if summary.n:
+            self._draw_table(summary)
+            self._draw_histograms(summary)
+        else:
+            self._table.value = '<span class="smlnb-note">No rows yet: statistics appear with the first ones.</span>'
+        self._drawn = (version, self.chosen.value, self.tails.value)
+
+    def _draw_facts(self) -> None:
+        learned = self.project.n
+        rate = self._rate.of(learned)
+        shown: list[str | tuple[str, str]] = [(whole(learned), "rows learned"), (whole(rate), "rows/s")]
+        refused = self.project.counts.refused
+        if refused:
+            shown.append((whole(refused), "refused"))
+        if self.feed is not None:
+            state = self.feed.state
+            shown += [(whole(self.feed.metrics.lag), "waiting in the topic"), state]
+            self.pause_button.disabled = state != "running"
+            self.resume_button.disabled = state != "paused"
+            self.stop_button.disabled = state in ("stopped", "failed", "created")
+            if self.feed.error is not None and self.feed.error is not self.error:
+                self.fail(self.feed.error)
+        self._facts.value = facts(f"Project {self.project.name}", *shown)
+
+    def _offer(self, names: Sequence[str]) -> None:
+        options = (ALL, *names)
+        if tuple(self.chosen.options) != options and names:
+            chosen = self.chosen.value
+            self.chosen.options = options
+            self.chosen.value = chosen if chosen in options else ALL
+
+    def _draw_table(self, summary: TableSummary) -> None:
+        statistics = univariate(summary)
+        rows = [
+            [str(name), _KIND[summary.schema[str(name)].kind], *map(_cell, _COLUMNS, line)]
+            for name, line in zip(statistics.index, statistics[list(_COLUMNS)].to_numpy(dtype=float), strict=True)
+        ]
+        ignored = [a.name for a in summary.schema if a.kind not in _KIND]
+        caption = "Statistics of all rows so far" + (f"; left out: {', '.join(ignored)}" if ignored else "")
+        shown = table(["attribute", "kind", *_COLUMNS.values()], rows, caption, text=[1])
+        self._table.value = shown + "".join(_categories_table(summary, i) for i in range(len(summary.schema.categories)))
+
+    def _draw_histograms(self, summary: TableSummary) -> None:
+        names = _drawable(summary)
+        chosen = [str(self.chosen.value)] if self.chosen.value != ALL else names[:MOST]
+        large = len(chosen) == 1
+        self._note.value = _note(summary, len(names), large=large)
+        kinds = tuple((name, summary.schema[name].kind is Kind.CATEGORY) for name in chosen)
+        if (kinds, large) != self._charted:
+            self._charted = (kinds, large)
+            self.figures.replace(
+                [
+                    (charts.bars if category else charts.histogram)(f"h{i}", name, 300 if large else 150)
+                    for i, (name, category) in enumerate(kinds)
+                ],
+            )
+        state: dict[str, dict[str, Any]] = {}
+        for i, (name, category) in enumerate(kinds):
+            state |= _bars(f"h{i}", summary, name) if category else self._histogram(f"h{i}", summary, name)
+        self.figures.push(state)
+
+    def _histogram(self, key: str, summary: TableSummary, name: str) -> dict[str, dict[str, Any]]:
+        cells = summary.cells[summary.schema.numeric.index(name)] if summary.cells is not None else None
+        if cells is None or not cells.total:
+            return {key: {"data": charts.histogram_data([], [])}}
+        edges = charts.bin_edges(cells, self.bins, middle=1.0 if self.tails.value else 0.99)
+        counts = cells.counts_between(edges)
+        return {
+            key: {"data": charts.histogram_data(edges, counts)},
+            f"{key}-x": {"start": float(edges[0]), "end": float(edges[-1])},
+            f"{key}-y": charts.headroom(counts),
+        }
+
+
+def _cell(column: str, value: float) -> str:
+    return whole(value) if column in ("count", "missing") else number(value)
+
+
+def _drawable(summary: TableSummary) -> list[str]:
+    """Return the attributes that have a histogram, in column order."""
+    return [
+        a.name for a in summary.schema if a.kind is Kind.CATEGORY or (a.kind.is_numeric and summary.cells is not None)
+    ]
+
+
+def _note(summary: TableSummary, drawable: int, *, large: bool) -> str:
+    text = ""
+    if summary.cells is None:
+        text = "This project keeps no histograms: create it with histogram=True to see them."
+    elif drawable > MOST and not large:
+        text = f"The first {MOST} of {drawable} attributes; choose any other by its name."
+    return f'<span class="smlnb-note">{text}</span>' if text else ""
+
+
+def _categories_table(summary: TableSummary, i: int) -> str:
+    name = summary.schema.categories[i]
+    counts = list(summary.categories[i].counts.items())[:TOP]
+    rows = [[str(value), whole(count), f"{count / max(summary.n, 1):.1%}"] for value, count in counts]
+    return table(["value", "count", "share"], rows, f"Most frequent values of {name}")
+
+
+def _bars(key: str, summary: TableSummary, name: str) -> dict[str, dict[str, Any]]:
+    counts = summary.categories[summary.schema.categories.index(name)].counts
+    values, heights = [str(v) for v in counts][:TOP], list(counts.values())[:TOP]
+    return {
+        key: {"data": charts.bars_data(values, heights)},
+        f"{key}-x": {"factors": values},
+        f"{key}-y": charts.headroom(heights),
+    }
+
+
+def explore(project: Any, feed: Any = None, *, attribute: str | None = None, bins: int = 40) -> Explorer:
+    """Show the statistics of a project while they change.
+
+    Parameters
+    ----------
+    project : Project
+    feed : Feed, optional
+        What ``smlnb.connect`` returned: adds rate, lag and the buttons Pause, Resume, Stop.
+    attribute : str, optional
+        Show the histogram of this one, larger.
+    bins : int
+        Bins of a histogram.
+
+    Returns
+    -------
+    Explorer
+        To be displayed: put it on the last line of a cell. ``.stop()`` stops the feed, ``.close()`` removes the view alone.
+    """
+    return Explorer(project, feed, attribute=attribute, bins=bins)

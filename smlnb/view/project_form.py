@@ -1,0 +1,373 @@
+"""A form that makes a project of a topic: name, one type per column, histograms, create."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+import ipywidgets as w
+import pandas as pd
+import pyarrow as pa
+
+from smlnb.errors import SchemaError, SmlnbError, TopicError
+from smlnb.schema import Schema, parse_kinds
+from smlnb.view.panel import Panel, button, row
+from smlnb.view.publish import publisher
+from smlnb.view.tables import facts, whole
+
+__all__ = ["ProjectForm", "project_form"]
+
+KINDS: Final = [
+    ("C \u2013 continuous", "C"),
+    ("B \u2013 binary", "B"),
+    ("T \u2013 category", "T"),
+    ("S \u2013 text", "S"),
+    ("L \u2013 list", "L"),
+    ("X \u2013 ignored", "X"),
+]
+PEEKED: Final = 200
+_taken: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+
+class ProjectForm(Panel):
+    """The form; see :func:`project_form`.
+
+    Attributes
+    ----------
+    project : Project or None
+        The one made last.
+    feed : Feed or None
+        What fills it, if the form connects.
+    """
+
+    def __init__(
+        self,
+        topic: str | None,
+        *,
+        bootstrap_servers: str | None,
+        config: Any,
+        name: str | None,
+        types: str | Sequence[str] | Mapping[str, str] | None,
+        histogram: bool,
+        connect: bool,
+        on_create: Callable[[Any], Any] | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        super().__init__(name or topic or "project form")
+        self.project: Any = None
+        self.feed: Any = None
+        self.sample: pa.RecordBatch | None = None
+        self._given = types
+        self._where = {"bootstrap_servers": bootstrap_servers, "config": config}
+        self._connects = connect
+        self._on_create = on_create
+        self._options = dict(options)
+        self._making = threading.RLock()
+        self._drops: dict[str, w.Dropdown] = {}
+        self._settling = False
+        self._facts = w.HTML(facts("New project"))
+        self.topic = _text("Topic", topic or "", "The Kafka topic whose records the project learns")
+        self.look_button = button("Look at the topic", "Read its latest records and guess the type of each column")
+        self.name = _text("Name", _free_name(name or topic or "project"), "How the project is called")
+        self.letters = _text("Types", "", "One letter per column, in column order: C,C,X. The menus below say the same")
+        self.letters.layout.width = "min(100%, 420px)"
+        self.columns = w.GridBox(
+            layout=w.Layout(grid_template_columns="repeat(auto-fill, minmax(250px, 1fr))", width="100%")
+        )
+        self.histogram = w.Checkbox(
+            value=histogram,
+            description="keep histograms (needed for anomaly detection)",
+            indent=False,
+            tooltip="Histograms of every attribute; the hba model is built from them",
+            layout=w.Layout(width="auto"),
+        )
+        text = "Create project and connect" if connect else "Create project"
+        self.create_button = button(
+            text, "Create the project" + (" and begin to learn the topic" if connect else ""), "primary"
+        )
+        self._progress = w.HTML()
+        self.on(self.look_button, self._look)
+        self.on(self.create_button, self._create)
+        self.observe(self.topic, self._look)
+        self.observe(self.letters, self._letters_changed)
+        self.fill(
+            [
+                self._facts,
+                row(self.topic, self.look_button, self.name, grid_gap="4px 10px"),
+                self.letters,
+                self.columns,
+                self.histogram,
+                row(self.create_button, self._progress, grid_gap="4px 12px"),
+            ],
+        )
+        if self.topic.value:
+            self._look()
+
+    # -- what the widgets call -------------------------------------------------------------------------------------------------
+
+    def peek(self) -> pa.RecordBatch:
+        """Read the latest records of the topic and guess a type for each column.
+
+        Raises
+        ------
+        TopicError
+            If the topic is missing or empty, or none is named.
+        BrokerUnavailableError
+            If no broker answers.
+        """
+        from smlnb.ingest.topics import peek
+
+        topic = self.topic.value.strip()
+        if not topic:
+            raise TopicError("No topic is named. Write the name of a Kafka topic into the field Topic.")
+        frame: pd.DataFrame = peek(topic, PEEKED, **self._where)
+        if len(frame) == 0:
+            raise TopicError(
+                f"The topic {topic!r} is empty, so its columns are unknown. Send records into it, then look again."
+            )
+        sample = pa.RecordBatch.from_pandas(frame, preserve_index=False)
+        self.sample = sample
+        return sample
+
+    def create(self) -> Any:
+        """Create the project as the form stands, connect it to the topic, and return it.
+
+        Raises
+        ------
+        SmlnbError
+            If the name is taken, the types don't fit the columns, the broker does not answer or the topic is missing or empty.
+        """
+        from smlnb.project import Project
+
+        with self._making:
+            name = self.name.value.strip()
+            if not name:
+                raise SchemaError("The project has no name. Write one into the field Name.")
+            if name in _taken:
+                raise SchemaError(
+                    f"There is a project {name!r} already. Choose another name, for instance {_free_name(name)!r}, or delete the old one.",
+                )
+            if self.sample is None:
+                self.peek()
+            schema = self.schema()
+            project = Project(name, schema.letters, columns=list(schema.names), histogram=self.histogram.value)
+            feed = None
+            if self._connects:
+                from smlnb.ingest.feed import connect
+
+                feed = connect(project, self.topic.value.strip(), **self._where, **self._options)
+            _taken[name] = project
+            self.project, self.feed = project, feed
+        publisher.call(self._created)
+        if self._on_create is not None:
+            self._on_create(project)
+        return project
+
+    def result(self) -> Any:
+        """Return the project that a click has created; without a click create it now."""
+        with self._making:
+            return self.project if self.project is not None else self.create()
+
+    def schema(self) -> Schema:
+        """Return the columns of the topic with the types as the form has them.
+
+        Raises
+        ------
+        SchemaError
+            If letters are wrong, or not one per column.
+        """
+        if self.sample is None:
+            self.peek()
+        sample = self.sample
+        if sample is None:
+            return Schema()
+        if self.letters.value.strip():
+            return Schema.of(sample.schema.names, self.letters.value)
+        return _guess(sample, self._given)
+
+    def stop(self) -> None:
+        """Stop the feed that the form has started."""
+        if self.feed is not None:
+            self.feed.stop()
+            self.draw()
+
+    def close(self) -> None:
+        """Take the form off the page; project and feed go on."""
+        feed, self.feed = self.feed, None
+        super().close()
+        self.feed = feed
+
+    def draw(self) -> None:
+        """Show how far the project is."""
+        if self.project is None:
+            return
+        text = f"{self.project.name}: {whole(self.project.n)} rows learned"
+        if self.feed is not None:
+            text += f", {self.feed.state}"
+            if self.feed.error is not None and self.feed.error is not self.error:
+                self.fail(self.feed.error)
+        self._progress.value = f'<span class="smlnb-good" role="status">{escape(text)}</span>'
+
+    # -- callbacks -------------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self.say("Looking at the topic \N{HORIZONTAL ELLIPSIS}")
+        self.sample = None
+        publisher.work(self.peek, self._looked)
+
+    def _looked(self, result: Callable[[], pa.RecordBatch]) -> None:
+        wrong: SmlnbError | None = None
+        try:
+            sample = result()
+        except SmlnbError as error:
+            self.columns.children, self._drops = (), {}
+            self._set_letters("")
+            self.fail(error)
+            return
+        try:
+            schema = _guess(sample, self._given)
+        except SchemaError as error:
+            wrong, schema = error, _guess(sample, None)
+        self._set_letters(schema.letters)
+        self._drops = {a.name: self._menu(a.name, str(a.kind), sample) for a in schema}
+        self.columns.children = tuple(self._drops.values())
+        if wrong is not None:
+            self.fail(wrong)
+        elif self.project is None:
+            self.say(
+                f"{len(schema)} columns found; the types are guessed from the last {whole(sample.num_rows)} records. Correct them here."
+            )
+
+    def _menu(self, name: str, letter: str, sample: pa.RecordBatch) -> w.Dropdown:
+        examples = ", ".join(str(v) for v in sample.column(name).slice(0, 5).to_pylist())
+        menu = w.Dropdown(
+            options=KINDS,
+            value=letter,
+            description=name,
+            style={"description_width": "90px"},
+            tooltip=f"Type of the column {name}. Its last values: {examples[:120]}",
+            layout=w.Layout(width="auto"),
+        )
+        self.observe(menu, self._menu_changed)
+        return menu
+
+    def _menu_changed(self) -> None:
+        self._set_letters(",".join(str(menu.value) for menu in self._drops.values()))
+
+    def _set_letters(self, letters: str) -> None:
+        self._settling = True
+        self.letters.value = letters
+        self._settling = False
+
+    def _letters_changed(self) -> None:
+        if self._settling or not self._drops:
+            return
+        kinds = parse_kinds(self.letters.value)
+        if len(kinds) != len(self._drops):
+            Schema.of(list(self._drops), self.letters.value)
+        for menu, kind in zip(self._drops.values(), kinds, strict=True):
+            menu.value = str(kind)
+        self.say("")
+
+    def _create(self) -> None:
+        self.create_button.disabled = True
+        self.say("Creating \N{HORIZONTAL ELLIPSIS}")
+        publisher.work(self.create, self._tried)
+
+    def _tried(self, result: Callable[[], Any]) -> None:
+        self.create_button.disabled = False
+        self.guard(result)
+
+    def _created(self) -> None:
+        made = self.project.name
+        self.name.value = _free_name(made)
+        self.create_button.description = "Create another project"
+        self.say(f"The project {made!r} is there; the form is ready for another one.")
+        self.draw()
+
+
+def _text(description: str, value: str, tooltip: str) -> w.Text:
+    return w.Text(
+        value=value,
+        description=description,
+        tooltip=tooltip,
+        continuous_update=False,
+        style={"description_width": "50px"},
+        layout=w.Layout(width="260px"),
+    )
+
+
+def _free_name(wanted: str) -> str:
+    """Return ``wanted``, or with the first number behind it that no living project has."""
+    if wanted not in _taken:
+        return wanted
+    stem, _, tail = wanted.rpartition("-")
+    stem, at = (stem, int(tail)) if stem and tail.isdigit() else (wanted, 1)
+    while True:
+        at += 1
+        if f"{stem}-{at}" not in _taken:
+            return f"{stem}-{at}"
+
+
+def _guess(sample: pa.RecordBatch, given: str | Sequence[str] | Mapping[str, str] | None) -> Schema:
+    if given is None or isinstance(given, Mapping):
+        return Schema.guess(sample, given)
+    return Schema.of(sample.schema.names, given)
+
+
+def project_form(
+    topic: str | None = None,
+    *,
+    bootstrap_servers: str | None = None,
+    config: Any = None,
+    name: str | None = None,
+    types: str | Sequence[str] | Mapping[str, str] | None = None,
+    histogram: bool = True,
+    connect: bool = True,
+    on_create: Callable[[Any], Any] | None = None,
+    **options: Any,
+) -> ProjectForm:
+    """Show a form that makes a project of a topic.
+
+    The columns and their types are filled in from a look at the topic's latest records. The button does what
+    :meth:`ProjectForm.create` does; :meth:`ProjectForm.result` returns the project that a click has created, and creates it
+    if nobody has clicked. What goes wrong shows in red below the button.
+
+    Parameters
+    ----------
+    topic : str, optional
+        What the field Topic begins with.
+    bootstrap_servers, config
+        As in ``smlnb.connect``.
+    name : str, optional
+        What the field Name begins with; a number is added if a project has that name. By default the topic's.
+    types : str, sequence or mapping, optional
+        Letters for all columns, or for those named, in place of guessed ones.
+    histogram : bool
+        Whether the box is ticked at first.
+    connect : bool
+        Whether creating also begins to learn the topic.
+    on_create : callable, optional
+        Called with each project created.
+    **options
+        Passed on to ``smlnb.connect``.
+
+    Returns
+    -------
+    ProjectForm
+        To be displayed. Its ``project`` and ``feed`` are None until created.
+    """
+    return ProjectForm(
+        topic,
+        bootstrap_servers=bootstrap_servers,
+        config=config,
+        name=name,
+        types=types,
+        histogram=histogram,
+        connect=connect,
+        on_create=on_create,
+        options=options,
+    )
