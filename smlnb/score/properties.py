@@ -27,7 +27,6 @@ HONOURED: Final = {
     "sml.kstream.app.id": "the name under which the position in the source topic is kept",
     "sml.kstream.client.id": "the client's name for the brokers",
     "sml.kstream.record.poll.max": "the most records scored at once",
-    "commit.interval.ms": "the time between two commits of the position",
 }
 
 WITHOUT_EFFECT: Final = {
@@ -37,6 +36,7 @@ WITHOUT_EFFECT: Final = {
     "sml.kstream.rest.secret": "project and model come from the workspace, not from a server",
     "sml.kstream.schedule.ms": "records are scored as they arrive",
     "enable.auto.commit": "the position is committed when the broker has confirmed the scores, never before",
+    "commit.interval.ms": "the position is committed once a second, when the broker has confirmed the scores",
     "auto.commit.interval.ms": "the position is committed when the broker has confirmed the scores, never before",
     "group.id": "the position is kept under sml.kstream.app.id",
     "application.id": "the position is kept under sml.kstream.app.id",
@@ -66,8 +66,6 @@ class Application:
         The application's id.
     batch_rows : int or None
         The most records scored at once.
-    commit_interval : float or None
-        Seconds.
     notes : tuple of str
         One line for each key that has no effect here, with the reason.
     """
@@ -79,7 +77,6 @@ class Application:
     model: str | None
     name: str | None
     batch_rows: int | None
-    commit_interval: float | None
     notes: tuple[str, ...]
 
 
@@ -126,7 +123,6 @@ def read_application(
     own = {key: settings.pop(key) for key in [*HONOURED, *WITHOUT_EFFECT] if key in settings}
     if client_id := _text(own, "sml.kstream.client.id"):
         settings["client.id"] = client_id
-    interval = _number(own, "commit.interval.ms")
     return Application(
         kafka=KafkaConfig(settings),
         source=_text(own, "sml.kstream.source.topic"),
@@ -135,7 +131,6 @@ def read_application(
         model=_text(own, "sml.kstream.model.id"),
         name=_text(own, "sml.kstream.app.id"),
         batch_rows=_number(own, "sml.kstream.record.poll.max"),
-        commit_interval=None if interval is None else interval / 1000,
         notes=notes,
     )
 

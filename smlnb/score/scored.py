@@ -36,7 +36,8 @@ class Scored:
     features : tuple of str
         The model's inputs.
     top : array of int, shape (rows, k)
-        The inputs that contribute most to each score, as positions in ``features``, the largest first.
+        The inputs that contribute most to each score, as positions in ``features``, the largest first. Those that
+        contribute nothing are not written.
     contributions : array, shape (rows, k)
         What these contribute.
     model : str
@@ -68,40 +69,44 @@ class Scored:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the output records, in order; what is not known, and what is no finite number, is None."""
-        marks = self.marks
-        known = marks.known.tolist()
+        marks, (q95, q98, q99) = self.marks, FLAGS
         kept = [column.to_pylist() for column in self.kept_data.columns]
+        # flat lists of numbers: lists of lists would wake the garbage collector every few rows
         columns = zip(
-            known,
+            marks.known.tolist(),
             self.scores.tolist(),
             marks.quantiles.tolist(),
-            marks.flags.tolist(),
-            marks.thresholds.tolist(),
-            self.top.tolist(),
-            self.contributions.tolist(),
+            zip(*(flag.tolist() for flag in marks.flags.T), strict=True),
+            zip(*(limit.tolist() for limit in marks.thresholds.T), strict=True),
+            self._top(),
             zip(*kept, strict=True) if kept else ((),) * len(self),
             strict=True,
         )
-        features, model, version, names = self.features, self.model, self.model_version, self.kept
-        q95, q98, q99 = FLAGS
-        for is_known, score, quantile, flags, limits, top, shares, values in columns:
+        for known, score, quantile, flags, limits, top, values in columns:
             row: dict[str, Any] = {
                 "score": score if math.isfinite(score) else None,
-                "quantile": quantile if is_known else None,
-                q95: flags[0] if is_known else None,
-                q98: flags[1] if is_known else None,
-                q99: flags[2] if is_known else None,
-                "thresholds": {q95: limits[0], q98: limits[1], q99: limits[2]} if is_known else None,
-                "top": [
-                    {"feature": features[i], "contribution": share}
-                    for i, share in zip(top, shares, strict=True)
-                    if math.isfinite(share)
-                ],
-                "model": model,
-                "model_version": version,
+                "quantile": quantile if known else None,
+                q95: flags[0] if known else None,
+                q98: flags[1] if known else None,
+                q99: flags[2] if known else None,
+                "thresholds": {q95: limits[0], q98: limits[1], q99: limits[2]} if known else None,
+                "top": top,
+                "model": self.model,
+                "model_version": self.model_version,
             }
-            row.update(zip(names, values, strict=True))
+            row.update(zip(self.kept, values, strict=True))
             yield row
+
+    def _top(self) -> Iterator[list[dict[str, Any]]]:
+        names = [[self.features[i] for i in column] for column in self.top.T.tolist()]
+        shares = self.contributions.T.tolist()
+        if not names:
+            return iter([[] for _ in range(len(self))])
+        by_row = zip(zip(*names, strict=True), zip(*shares, strict=True), strict=True)
+        return (
+            [{"feature": name, "contribution": share} for name, share in zip(*pair, strict=True) if share > 0]
+            for pair in by_row
+        )
 
 
 class Judge:
@@ -158,27 +163,30 @@ class Judge:
         """
         if not self._checked and len(batch):
             self._check(batch)
-        version, inputs = int(self.model.version), self.inputs
-        data = _with_columns(batch.data, inputs)
-        scores = np.asarray(self.model.score_samples(data), dtype=np.float64) if len(batch) else np.empty(0)
-        k = min(self.top, len(inputs))
-        if k and len(batch):
-            shares = np.asarray(self.model.contributions(data), dtype=np.float64)
-            order = np.argsort(-shares, axis=1, kind="stable")[:, :k]  # NaN goes last
-            top, largest = order, np.take_along_axis(shares, order, axis=1)
-        else:
-            top, largest = np.empty((len(batch), 0), np.intp), np.empty((len(batch), 0))
+        scores, inputs, shares = self._ask(_with_columns(batch.data, self.inputs))
+        order = np.argsort(-shares, axis=1, kind="stable")[:, : self.top]
         return Scored(
             batch=batch,
             scores=scores,
             marks=self.thresholds.mark(scores),
             features=inputs,
-            top=top,
-            contributions=largest,
+            top=order,
+            contributions=np.take_along_axis(shares, order, axis=1),
             model=str(self.model.name),
-            model_version=version,
+            model_version=int(self.model.version),
             kept=self.keep,
         )
+
+    def _ask(self, data: pa.RecordBatch) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
+        """Return scores, inputs and contributions, all from the same state of the model."""
+        if data.num_rows == 0:
+            return np.empty(0), self.inputs, np.empty((0, len(self.inputs)))
+        if self.top == 0:
+            return np.asarray(self.model.score_samples(data), dtype=np.float64), (), np.empty((data.num_rows, 0))
+        # a live model may be rebuilt between two calls, so that the score is taken from the contributions
+        contributions = self.model.contributions(data)
+        shares = np.ascontiguousarray(contributions, dtype=np.float64)
+        return shares.sum(axis=1), tuple(map(str, contributions.columns)), shares
 
     def _check(self, batch: Batch) -> None:
         names = batch.data.schema.names

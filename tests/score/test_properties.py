@@ -40,7 +40,7 @@ def test_the_properties_of_the_article_are_read(write):
     application = read_application(write(ARTICLE))
     assert (application.source, application.sink) == ("shuttle-sensor", "shuttle-scores")
     assert (application.project, application.model, application.name) == ("shuttle", "hba1", "smlks-app-v1")
-    assert (application.batch_rows, application.commit_interval) == (500, 5.0)
+    assert application.batch_rows == 500
     assert application.kafka.settings == {
         "bootstrap.servers": "charm:9092",
         "schema.registry.url": "http://charm:8081",
@@ -51,7 +51,8 @@ def test_the_properties_of_the_article_are_read(write):
 def test_each_key_without_effect_is_named_with_the_reason_and_no_secret(write):
     notes = read_application(write(ARTICLE)).notes
     named = {"rest", "rest.user", "rest.secret", "rest.host", "schedule.ms"}
-    assert {note.split()[0] for note in notes} == {*(f"sml.kstream.{n}" for n in named), "enable.auto.commit"}
+    client = {"enable.auto.commit", "commit.interval.ms"}
+    assert {note.split()[0] for note in notes} == {*(f"sml.kstream.{n}" for n in named), *client}
     assert all("has no effect: " in note for note in notes)
     assert "TellNobody" not in repr(read_application(write(ARTICLE)))
 
