@@ -1,0 +1,416 @@
+"""The streamz source: topics in, Arrow batches with their positions out.
+
+One thread per source polls, gathers, decodes and emits. It emits synchronously: while a batch is being worked on
+downstream nothing more is read, so memory is bounded. Its positions are those of what has been emitted, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from confluent_kafka import Message
+from streamz import Source, Stream
+from streamz.core import sync, thread_state
+
+from smlnb.batch import Batch, Refusal
+from smlnb.errors import ConfigError, DecodeError, StateMachineError
+from smlnb.ingest.config import KafkaConfig
+from smlnb.ingest.deadletter import DeadLetters
+from smlnb.ingest.decode import TOMBSTONE, Decoded, decoder
+from smlnb.ingest.metrics import Metrics, PartitionMetrics, Rate
+from smlnb.ingest.reader import Chunk, Place, Reader
+
+__all__ = ["from_kafka_arrow"]
+
+Policy = Literal["stop", "dead_letter", "skip"]
+
+POLL = 0.05  # seconds; also how long pause and stop may take to be noticed
+COMMIT = 1.0  # seconds between commits
+JOIN = 30.0  # seconds that stop() waits for the batch that is being worked on
+
+_NOTHING = Decoded(pa.RecordBatch.from_arrays([], names=[]), np.empty(0, np.int64))
+
+_running: weakref.WeakSet[from_kafka_arrow] = weakref.WeakSet()
+
+
+@Stream.register_api(staticmethod)
+class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz names its nodes like functions
+    """Read topics into batches of Arrow columns.
+
+    Every partition of the topics is read. A batch holds records of one partition and covers the positions from the one
+    before it to its own end, with whatever holes there are. Created, it waits for :meth:`start`.
+
+    Parameters
+    ----------
+    topics : str or sequence of str
+    bootstrap_servers, config
+        See :meth:`smlnb.KafkaConfig.of`.
+    start : {"earliest", "latest"}
+        Where to begin in partitions without a position.
+    positions : mapping of (topic, partition) to int, optional
+        Where to begin; those of a project, say.
+    format : {"auto", "json", "avro"}
+    batch_rows : int
+        Records per batch, at most; fewer come together when the topic is slow.
+    group_id : str, optional
+        Consumer group that is told the positions, for lag tools; one of its own by default.
+    on_malformed : {"stop", "dead_letter", "skip"}
+        What happens at a record that can't be decoded: stop before it, with an error; write it to the dead letters and go
+        on; or just count it and go on. Tombstones (records without a value) are always counted and nothing else.
+    dead_letter_topic : str, optional
+        ``<topic>-dlq`` by default.
+
+    Attributes
+    ----------
+    state : str
+        ``created``, ``running``, ``paused``, ``stopped`` or ``failed``.
+    error : Exception or None
+        Why it failed.
+    """
+
+    def __init__(
+        self,
+        topics: str | Sequence[str],
+        bootstrap_servers: str | None = None,
+        config: None | Mapping[str, Any] | KafkaConfig | str | Path = None,
+        *,
+        start: Literal["earliest", "latest"] = "earliest",
+        positions: Mapping[Place, int] | None = None,
+        format: str = "auto",  # noqa: A002 - the word that users know
+        batch_rows: int = 5_000,
+        group_id: str | None = None,
+        on_malformed: Policy = "stop",
+        dead_letter_topic: str | None = None,
+        stream_name: str | None = None,
+    ) -> None:
+        Stream.__init__(self, stream_name=stream_name)  # not Source's: it would start an event loop that nobody needs
+        self.topics = [topics] if isinstance(topics, str) else list(topics)
+        if not self.topics or not all(self.topics):
+            raise ConfigError("No topic was named.")
+        if start not in ("earliest", "latest"):
+            raise ConfigError(f"start is {start!r}; use 'earliest' or 'latest'.")
+        if batch_rows < 1:
+            raise ConfigError(f"batch_rows is {batch_rows}; a batch has at least one row.")
+        self.config = KafkaConfig.of(bootstrap_servers, config)
+        self.batch_rows = batch_rows
+        self.error: BaseException | None = None
+        self.on_malformed: Policy = _policy(on_malformed)
+        self._from = start
+        self._format = format
+        self._decoder = decoder(format, self.config)
+        self._group_id = group_id
+        self._dead_letter_topic = dead_letter_topic
+        self._dead_letters: DeadLetters | None = None
+        self._positions: dict[Place, int] = dict(positions or {})
+        self._counts: dict[Place, tuple[int, int]] = {}  # rows, refused
+        self._bytes = self._batches = self._read_before = 0
+        self._rate = Rate()
+        self._reader: Reader | None = None
+        self._thread: threading.Thread | None = None
+        self._state = "created"
+        self._stopping = False
+        self.progress = threading.Condition()  # notified after each batch and each change of state
+
+    # -- control ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """What the source is doing."""
+        return self._state
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is read, as streamz asks."""
+        return self._state not in ("running", "paused")
+
+    @stopped.setter
+    def stopped(self, value: bool) -> None:  # streamz sets it
+        if value:
+            self._stopping = True
+
+    @property
+    def positions(self) -> dict[Place, int]:
+        """The next offset of each partition: all before it has been emitted."""
+        return dict(self._positions)
+
+    def start(self) -> None:
+        """Begin to read, from the positions where there are any; nothing happens if it is running already.
+
+        Raises
+        ------
+        BrokerUnavailableError, TopicError
+            Within 10 seconds.
+        """
+        if not self.stopped:
+            return
+        self._join()
+        self.error, self._stopping = None, False
+        if self.on_malformed == "dead_letter" and self._dead_letters is None:
+            self._dead_letters = DeadLetters(self.config, self.dead_letter_topic)
+        reader = Reader(self.config, self.topics, self._positions, self._from, self.batch_rows, self._group_id)
+        self._positions.update(reader.positions)
+        self._reader = reader
+        self._set("running")
+        self._thread = threading.Thread(target=self._run, args=(reader,), name=f"smlnb-{self.topics[0]}", daemon=True)
+        _running.add(self)
+        self._thread.start()
+
+    def pause(self) -> None:
+        """Emit nothing more until :meth:`resume`; the connection is kept. A batch that is being worked on is finished.
+
+        Raises
+        ------
+        StateMachineError
+            If it is not running.
+        """
+        self._need_running("pause")
+        self._set("paused")
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`; nothing happens if it is running.
+
+        Raises
+        ------
+        StateMachineError
+            If it is stopped.
+        """
+        self._need_running("resume")
+        self._set("running")
+
+    def stop(self) -> None:
+        """Stop reading and close the connection; nothing happens if that was done before.
+
+        Raises
+        ------
+        StateMachineError
+            If the batch that is being worked on takes more than 30 seconds.
+        """
+        self._stopping = True
+        self._join()
+        if self._state == "created":
+            self._set("stopped")
+
+    def restart(self, *, on_malformed: Policy | None = None, positions: Mapping[Place, int] | None = None) -> None:
+        """Stop, then go on from the positions; with another policy for malformed records, if one is given."""
+        self.stop()
+        if on_malformed is not None:
+            self.on_malformed = _policy(on_malformed)
+        if positions is not None:
+            self._positions = dict(positions)
+        self.start()
+
+    def _need_running(self, what: str) -> None:
+        if self.stopped:
+            why = f" ({self.error})" if self.error else ""
+            raise StateMachineError(f"Can't {what}: the source of {self._named} is {self._state}{why}. Use restart().")
+
+    def _set(self, state: str) -> None:
+        with self.progress:
+            self._state = state
+            self.progress.notify_all()
+
+    def _join(self, timeout: float = JOIN) -> None:
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return
+        thread.join(timeout)
+        if thread.is_alive():
+            raise StateMachineError(
+                f"The source of {self._named} did not stop within {timeout:g} s: something downstream is still at work.",
+            )
+        self._thread = None
+
+    @property
+    def _named(self) -> str:
+        return ", ".join(map(repr, self.topics))
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """Where refused records are written to, by the policy ``dead_letter``."""
+        return self._dead_letter_topic or f"{self.topics[0]}-dlq"
+
+    # -- the thread ------------------------------------------------------------------------------------------------------
+
+    def _run(self, reader: Reader) -> None:
+        state, failure = "stopped", None
+        try:
+            self._loop(reader)
+        except BaseException as error:  # noqa: BLE001 - whatever happens is kept and shown: nobody else would see it
+            state, failure = "failed", error
+        finally:
+            reader.commit(self._positions)
+            self._read_before += reader.read - reader.pending
+            reader.close()
+            self._reader = None
+            _running.discard(self)
+            self.error = failure
+            self._set(state)
+
+    def _loop(self, reader: Reader) -> None:
+        committed = time.monotonic()
+        while not self._stopping:
+            paused = self._state == "paused"
+            reader.pause(paused)
+            reader.poll(POLL)
+            for place in reader.due():
+                if self._stopping or self._state == "paused":
+                    break
+                self._work(reader.take(place))
+            if time.monotonic() - committed >= COMMIT:
+                reader.commit(self._positions)
+                committed = time.monotonic()
+
+    def _work(self, chunk: Chunk) -> None:
+        values = list(map(Message.value, chunk.messages))
+        offsets = np.fromiter(map(Message.offset, chunk.messages), np.int64, len(values))
+        decoded = self._decoder.decode(values) if values else _NOTHING
+        batch, failure = self._batch(chunk, values, offsets, decoded)
+        if batch.stop > batch.start:
+            if self._dead_letters is not None and self.on_malformed == "dead_letter":
+                self._dead_letters.send(r for r in batch.refused if r.reason != TOMBSTONE)
+            self._deliver(batch)
+            self._count(batch, sum(map(len, filter(None, values))))
+        if failure is not None:
+            raise failure
+
+    def _batch(
+        self,
+        chunk: Chunk,
+        values: Sequence[bytes | None],
+        offsets: np.ndarray[Any, np.dtype[np.int64]],
+        decoded: Decoded,
+    ) -> tuple[Batch, DecodeError | None]:
+        """Return the batch and, by the policy ``stop``, the error of the record that it was cut before."""
+        topic, partition = chunk.place
+        data, rows, refused, stop, failure = decoded.data, decoded.rows, decoded.refused, chunk.stop, None
+        bad = next(((i, why) for i, why in refused if why != TOMBSTONE), None) if self.on_malformed == "stop" else None
+        if bad is not None:
+            first, reason = bad
+            kept = int(np.searchsorted(rows, first))
+            data, rows, refused = data.slice(0, kept), rows[:kept], tuple(r for r in refused if r[0] < first)
+            stop = int(offsets[first])
+            failure = DecodeError(
+                f"{topic}[{partition}] offset {stop} can't be decoded: {reason}. Reading stopped before this record. "
+                "Go on with restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which writes "
+                f"them to {self.dead_letter_topic!r}.",
+            )
+        refusals = tuple(
+            Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.messages[i].key(), values[i])
+            for i, why in refused
+        )
+        raw = _Raw(chunk.messages, rows)
+        return Batch(data, topic, partition, chunk.start, stop, offsets[rows], refusals, raw), failure
+
+    def _deliver(self, batch: Batch) -> None:
+        """Emit, and return when everything downstream is done, on an event loop if some node needs one."""
+        if self.loop is None:
+            waiting = self._emit(batch)
+            if waiting:
+                asyncio.run(_all(waiting))
+        else:
+            sync(self.loop, self._emit_in_loop, batch)
+
+    async def _emit_in_loop(self, batch: Batch) -> None:
+        thread_state.asynchronous = True
+        try:
+            await asyncio.gather(*self._emit(batch))
+        finally:
+            del thread_state.asynchronous
+
+    def _count(self, batch: Batch, size: int) -> None:
+        place = (batch.topic, batch.partition)
+        with self.progress:
+            rows, refused = self._counts.get(place, (0, 0))
+            self._counts[place] = (rows + len(batch), refused + len(batch.refused))
+            self._positions[place] = batch.stop
+            self._batches += 1
+            self._bytes += size
+            self._rate.add(len(batch))
+            self.progress.notify_all()
+
+    # -- what can be seen ------------------------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> Metrics:
+        """A snapshot of the numbers."""
+        with self.progress:
+            reader = self._reader
+            high = dict(reader.high) if reader is not None else {}
+            parts = {
+                place: PartitionMetrics(position, max(high.get(place, 0), position), *self._counts.get(place, (0, 0)))
+                for place, position in sorted(self._positions.items())
+            }
+            rows = sum(p.rows for p in parts.values())
+            refused = sum(p.refused for p in parts.values())
+            read = max(self._read_before + reader.read, rows + refused) if reader is not None else rows + refused
+            return Metrics(
+                state=self._state,
+                read=read,
+                rows=rows,
+                refused=refused,
+                pending=read - rows - refused,
+                bytes=self._bytes,
+                batches=self._batches,
+                lag=sum(p.lag for p in parts.values()),
+                rate=self._rate.per_second,
+                commit_errors=reader.commit_errors if reader is not None else 0,
+                broker_error=reader.broker_error if reader is not None else None,
+                partitions=parts,
+            )
+
+    _ipython_display_ = None  # streamz' own shows every batch in an output widget from our thread
+
+    def __repr__(self) -> str:  # and streamz' own __str__ shows less
+        m = self.metrics
+        return f"from_kafka_arrow({self._named}, {m.state}, rows={m.rows:_}, lag={m.lag:_}, rate={m.rate:.0f}/s)"
+
+    __str__ = __repr__
+
+
+class _Raw(Sequence[tuple[bytes | None, bytes | None]]):
+    """Keys and values of a batch's rows, taken from the messages when asked for."""
+
+    def __init__(self, messages: Sequence[Message], rows: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+        self._messages = messages
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        message = self._messages[self._rows[index]]
+        return message.key(), message.value()
+
+
+async def _all(waiting: Sequence[Any]) -> None:
+    await asyncio.gather(*waiting)
+
+
+def _policy(name: str) -> Policy:
+    if name not in ("stop", "dead_letter", "skip"):
+        raise ConfigError(f"on_malformed is {name!r}; use 'stop', 'dead_letter' or 'skip'.")
+    return name  # type: ignore[return-value]
+
+
+def _stop_all() -> None:
+    """Stop what still runs when the interpreter ends, and wait for it, but not for long."""
+    sources = list(_running)
+    for source in sources:
+        source._stopping = True  # noqa: SLF001
+    for source in sources:
+        if source._thread is not None:  # noqa: SLF001
+            source._thread.join(2.0)  # noqa: SLF001
+
+
+atexit.register(_stop_all)

@@ -1,0 +1,271 @@
+"""A consumer of whole partitions that gathers records and knows, for each, which positions they cover."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from confluent_kafka import (
+    Consumer,
+    KafkaError as ClientError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from smlnb.errors import KafkaError, PositionError
+from smlnb.ingest.config import KafkaConfig, check_broker, client_error
+from smlnb.ingest.topics import partitions_of
+
+__all__ = ["Chunk", "LostRecordsError", "Place", "Reader"]
+
+Place = tuple[str, int]
+
+POLLED = 500  # records per call; fewer or more are slower
+BUFFERED = 16  # batches of records held over all partitions, at most
+LINGER = 0.1  # seconds that records wait for more of their partition
+REQUEST = 10.0  # seconds for a request to the broker
+
+TUNING: Mapping[str, Any] = {
+    "fetch.queue.backoff.ms": 1,  # with the default of 1,000 a backlog over many partitions stalls
+    "fetch.wait.max.ms": 10,
+    "queued.max.messages.kbytes": 16_384,
+    "isolation.level": "read_committed",
+    "enable.partition.eof": True,
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",  # records that retention has deleted are never skipped in silence
+}
+FIXED = ("enable.partition.eof", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset")
+
+
+class LostRecordsError(KafkaError, PositionError):
+    """Retention has deleted records before they were read."""
+
+    code = "smlnb-E507"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Records of one partition, and the positions [start, stop) that reading them covered."""
+
+    place: Place
+    start: int
+    stop: int
+    messages: list[Message]
+
+
+@dataclass(slots=True)
+class _Buffer:
+    start: int
+    stop: int
+    since: float = 0.0
+    messages: list[Message] = field(default_factory=list)
+
+    @property
+    def covers(self) -> int:
+        return self.stop - self.start
+
+
+class Reader:
+    """Reads all partitions of some topics from known positions; used by one thread, but for :attr:`high` and errors.
+
+    Partitions are assigned, not subscribed: there is no rebalance, and a reader that does not poll is not thrown out. Each
+    chunk begins where the one before it ended, so holes (compaction, transaction markers) are within chunks. The ends of
+    partitions are reported by the broker, so that a hole at the very end is covered, too.
+    """
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        topics: Sequence[str],
+        positions: Mapping[Place, int],
+        start: str,
+        batch_rows: int,
+        group_id: str | None = None,
+    ) -> None:
+        self.config = config
+        self.high: dict[Place, int] = {}
+        self.commit_errors = 0
+        self.broker_error: str | None = None
+        self.read = 0
+        self.pending = 0
+        self._batch_rows = batch_rows
+        self._one_topic = topics[0] if len(topics) == 1 else None
+        self._paused = False
+        places = [(t, p) for t, n in partitions_of(topics, check_broker(config)).items() for p in range(n)]
+        settings = {**TUNING, **config.client(), **{k: TUNING[k] for k in FIXED}}
+        settings["group.id"] = group_id or config.settings.get("group.id") or f"smlnb-{uuid.uuid4().hex[:12]}"
+        try:
+            self._consumer = Consumer({**settings, "error_cb": self._on_error, "on_commit": self._on_commit})
+        except (KafkaException, ValueError, TypeError) as error:
+            raise client_error(error, config) from None
+        try:
+            self._buffers = {place: self._begin(place, positions.get(place), start) for place in places}
+            self._consumer.assign([TopicPartition(t, p, b.start) for (t, p), b in self._buffers.items()])
+        except KafkaException as error:
+            self._consumer.close()
+            raise client_error(error, config, "The topic can't be read") from None
+        except KafkaError:
+            self._consumer.close()
+            raise
+
+    def _begin(self, place: Place, position: int | None, start: str) -> _Buffer:
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST)
+        self.high[place] = high
+        if position is None:
+            position = high if start == "latest" else low
+        elif position < low:
+            raise self._lost(place, position, low)
+        elif position > high:
+            raise KafkaError(
+                f"{place[0]}[{place[1]}] ends at offset {high}, before position {position} where reading should go on. "
+                "The topic was deleted and made anew, or its end was lost. Learn it into a new project.",
+            )
+        return _Buffer(position, position)
+
+    def _lost(self, place: Place, position: int, low: int) -> KafkaError:
+        return LostRecordsError(
+            f"{place[0]}[{place[1]}]: {low - position:,} records are lost: the broker's retention has deleted offsets "
+            f"{position} to {low - 1} before they were read. Keep records longer, or begin a new project "
+            f"with start='earliest'.",
+        )
+
+    @property
+    def positions(self) -> dict[Place, int]:
+        """Where the chunks that have not been taken yet begin."""
+        return {place: buffer.start for place, buffer in self._buffers.items()}
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def poll(self, timeout: float) -> None:
+        """Read some records into the buffers; wait for at most ``timeout`` seconds.
+
+        Raises
+        ------
+        KafkaError
+            If the broker refuses, or records were lost to retention.
+        """
+        try:
+            messages = self._consumer.consume(POLLED, timeout)
+        except KafkaException as error:
+            raise client_error(error, self.config, "Reading failed") from None
+        if not messages:
+            return
+        self.broker_error = None
+        if not any(map(Message.error, messages)):
+            self._sort(messages)
+            return
+        for event, run in groupby(
+            messages, key=lambda m: m.error() is not None
+        ):  # in order: an end follows its records
+            if event:
+                for message in run:
+                    self._on_event(message)
+            else:
+                self._sort(list(run))
+
+    def _sort(self, messages: list[Message]) -> None:
+        """Put records into the buffers of their partitions."""
+        partitions = list(map(Message.partition, messages))
+        if self._one_topic is not None and len(set(partitions)) == 1:
+            self._append((self._one_topic, partitions[0]), messages)
+            return
+        for place, run in groupby(messages, key=lambda m: (m.topic(), m.partition())):
+            self._append(place, list(run))
+
+    def _append(self, place: Place, messages: list[Message]) -> None:
+        buffer = self._buffers[place]
+        first, last = messages[0].offset(), messages[-1].offset()
+        if first < buffer.stop:  # fetched before a pause or seek, and fetched again
+            messages = [m for m in messages if m.offset() >= buffer.stop]
+            if not messages:
+                return
+        elif first > buffer.stop:
+            self._check_hole(place, buffer.stop)
+        if not buffer.messages and not buffer.covers:
+            buffer.since = time.monotonic()
+        buffer.messages += messages
+        buffer.stop = last + 1
+        self.high[place] = max(self.high[place], last + 1)
+        self.read += len(messages)
+        self.pending += len(messages)
+
+    def _check_hole(self, place: Place, position: int) -> None:
+        low, _ = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+        if low > position:
+            raise self._lost(place, position, low)
+
+    def _on_event(self, message: Message) -> None:
+        error, place = message.error(), (message.topic(), message.partition())
+        if error.code() == ClientError._PARTITION_EOF:
+            buffer, offset = self._buffers[place], message.offset()
+            self.high[place] = max(self.high[place], offset)
+            if offset > buffer.stop:
+                if not buffer.messages and not buffer.covers:
+                    buffer.since = time.monotonic()
+                buffer.stop = offset
+        elif error.code() in (ClientError._AUTO_OFFSET_RESET, ClientError.OFFSET_OUT_OF_RANGE):
+            position = self._buffers[place].stop
+            low, _ = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST)
+            if low > position:
+                raise self._lost(place, position, low)
+            raise KafkaError(f"{place[0]}[{place[1]}]: the broker does not have offset {position}: {error.str()}.")
+        elif not error.retriable():
+            raise client_error(KafkaException(error), self.config, f"{place[0]}[{place[1]}] can't be read")
+
+    def due(self) -> list[Place]:
+        """Return the partitions whose records should be taken now, those that have waited longest first."""
+        now = time.monotonic()
+        limit = BUFFERED * self._batch_rows
+        waiting = [
+            (b.since, place)
+            for place, b in self._buffers.items()
+            if len(b.messages) >= self._batch_rows or (b.covers and (now - b.since >= LINGER or self.pending >= limit))
+        ]
+        return [place for _, place in sorted(waiting)]
+
+    def take(self, place: Place) -> Chunk:
+        """Return the first records of a partition's buffer, at most ``batch_rows`` of them."""
+        buffer = self._buffers[place]
+        messages, rest = buffer.messages[: self._batch_rows], buffer.messages[self._batch_rows :]
+        stop = rest[0].offset() if rest else buffer.stop
+        chunk = Chunk(place, buffer.start, stop, messages)
+        buffer.start, buffer.messages, buffer.since = stop, rest, time.monotonic()
+        self.pending -= len(messages)
+        return chunk
+
+    # -- control ---------------------------------------------------------------------------------------------------------
+
+    def pause(self, paused: bool) -> None:
+        """Stop or go on fetching; the connection is kept."""
+        if paused == self._paused:
+            return
+        self._paused = paused
+        parts = [TopicPartition(t, p) for t, p in self._buffers]
+        (self._consumer.pause if paused else self._consumer.resume)(parts)
+
+    def commit(self, positions: Mapping[Place, int]) -> None:
+        """Tell the consumer group the positions, without waiting; for lag tools only."""
+        parts = [TopicPartition(t, p, o) for (t, p), o in positions.items() if o >= 0]
+        if not parts:
+            return
+        try:
+            self._consumer.commit(offsets=parts, asynchronous=True)
+        except KafkaException:
+            self.commit_errors += 1
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+    def _on_commit(self, error: Any, _parts: Sequence[TopicPartition]) -> None:
+        if error is not None and error.code() != ClientError._NO_OFFSET:
+            self.commit_errors += 1
+
+    def _on_error(self, error: Any) -> None:
+        self.broker_error = self.config.masked(error.str())

@@ -1,0 +1,218 @@
+"""What there is on a cluster: topics, their ends, and a look at the latest records."""
+
+from __future__ import annotations
+
+import difflib
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from confluent_kafka import (
+    Consumer,
+    KafkaError as ClientError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
+
+from smlnb.errors import DecodeError, TopicError
+from smlnb.ingest.broker import find_broker, is_local
+from smlnb.ingest.config import KafkaConfig, check_broker, client_error
+from smlnb.ingest.decode import decoder
+
+__all__ = ["ensure_topic", "list_topics", "partitions_of", "peek", "watermarks"]
+
+Config = None | Mapping[str, Any] | KafkaConfig | str | Path
+
+REQUEST = 10.0  # seconds
+
+
+def list_topics(*, bootstrap_servers: str | None = None, config: Config = None) -> dict[str, int]:
+    """Return the topics and the number of partitions of each, without Kafka's internal ones.
+
+    Raises
+    ------
+    BrokerUnavailableError
+        If no broker answers within 10 seconds.
+    """
+    found = check_broker(KafkaConfig.of(bootstrap_servers, config)).topics
+    return {name: len(found[name].partitions) for name in sorted(found) if not name.startswith("__")}
+
+
+def partitions_of(topics: Iterable[str], metadata: ClusterMetadata) -> dict[str, int]:
+    """Return the number of partitions of each of the topics.
+
+    Raises
+    ------
+    TopicError
+        If one is missing; the message lists topics with similar names.
+    """
+    found = {}
+    for topic in topics:
+        known = metadata.topics.get(topic)
+        if known is None or known.error is not None:
+            raise _missing(topic, metadata)
+        found[topic] = len(known.partitions)
+    return found
+
+
+def _missing(topic: str, metadata: ClusterMetadata) -> TopicError:
+    names = [n for n in metadata.topics if not n.startswith("__")]
+    near = difflib.get_close_matches(topic, names, n=3, cutoff=0.5)
+    if near:
+        hint = f"Did you mean {' or '.join(map(repr, near))}?"
+    elif names:
+        hint = f"There are: {', '.join(sorted(names)[:10])}{', ...' if len(names) > 10 else ''}."
+    else:
+        hint = "The cluster has no topics yet; smlnb.replay(data, topic) makes and fills one."
+    return TopicError(f"There is no topic {topic!r}. {hint}")
+
+
+def ensure_topic(
+    topic: str,
+    partitions: int = 8,
+    *,
+    bootstrap_servers: str | None = None,
+    config: Config = None,
+) -> int:
+    """Create the topic if it is missing; return its number of partitions.
+
+    An embedded broker of another process can't be told to: there the topic appears when it is first written to, with 4
+    partitions.
+
+    Raises
+    ------
+    TopicError
+        If the broker refuses to create it.
+    BrokerUnavailableError
+        If no broker answers within 10 seconds.
+    """
+    settings = KafkaConfig.of(bootstrap_servers, config)
+    known = check_broker(settings).topics.get(topic)
+    if known is not None and known.error is None:
+        return len(known.partitions)
+    local = find_broker(settings.bootstrap_servers)
+    if local is not None:
+        return local.create_topic(topic, partitions)
+    admin = AdminClient(settings.client())
+    if is_local(settings.bootstrap_servers, settings.client()):
+        return len(
+            admin.list_topics(topic, timeout=REQUEST).topics[topic].partitions
+        )  # being asked, it makes the topic
+    try:
+        admin.create_topics([NewTopic(topic, partitions)], operation_timeout=REQUEST)[topic].result(REQUEST + 5)
+    except KafkaException as error:
+        if error.args[0].code() == ClientError.TOPIC_ALREADY_EXISTS:
+            return partitions_of([topic], check_broker(settings))[topic]
+        reason = settings.masked(error.args[0].str())
+        raise TopicError(f"The topic {topic!r} can't be created at {settings.bootstrap_servers}: {reason}.") from None
+    return partitions
+
+
+def watermarks(
+    topic: str,
+    *,
+    bootstrap_servers: str | None = None,
+    config: Config = None,
+) -> dict[int, tuple[int, int]]:
+    """Return the first offset and the offset after the last, for each partition.
+
+    Raises
+    ------
+    TopicError
+        If the topic is missing.
+    BrokerUnavailableError
+        If no broker answers within 10 seconds.
+    """
+    settings = KafkaConfig.of(bootstrap_servers, config)
+    count = partitions_of([topic], check_broker(settings))[topic]
+    consumer = _consumer(settings)
+    try:
+        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=REQUEST) for p in range(count)}
+    except KafkaException as error:
+        raise client_error(error, settings, f"The ends of {topic!r} can't be had") from None
+    finally:
+        consumer.close()
+
+
+def peek(
+    topic: str,
+    n: int = 10,
+    *,
+    bootstrap_servers: str | None = None,
+    config: Config = None,
+    value_format: str = "auto",
+) -> pd.DataFrame:
+    """Return the latest ``n`` records of a topic as a DataFrame, by time and partition; nothing is committed.
+
+    Parameters
+    ----------
+    topic : str
+    n : int
+    bootstrap_servers, config
+        See :meth:`KafkaConfig.of`.
+    value_format : {"auto", "json", "avro"}
+
+    Raises
+    ------
+    TopicError
+        If the topic is missing or empty.
+    DecodeError
+        If none of the records can be decoded.
+    """
+    settings = KafkaConfig.of(bootstrap_servers, config)
+    if n < 1:
+        raise ValueError(f"peek shows at least one record, not {n}.")
+    ends = watermarks(topic, config=settings)
+    if all(low == high for low, high in ends.values()):
+        raise TopicError(f"The topic {topic!r} is empty: there is nothing to look at yet. Write to it first.")
+    messages = _latest(settings, topic, ends, n)
+    decoded = decoder(value_format, settings).decode([m.value() for m in messages])
+    if not len(decoded.rows) and decoded.refused:
+        _, reason = decoded.refused[-1]
+        raise DecodeError(f"None of the latest {len(messages)} records of {topic!r} can be decoded: {reason}.")
+    keep = np.arange(len(decoded.rows))[-n:]
+    return decoded.data.take(keep).to_pandas()
+
+
+def _latest(settings: KafkaConfig, topic: str, ends: Mapping[int, tuple[int, int]], n: int) -> Sequence[Message]:
+    """Read the last records of each partition, in the order of their time stamps."""
+    consumer = _consumer(settings)
+    found: list[Message] = []
+    waiting = {p for p, (low, high) in ends.items() if high > low}
+    try:
+        consumer.assign([TopicPartition(topic, p, max(ends[p][0], ends[p][1] - n)) for p in waiting])
+        deadline = time.monotonic() + REQUEST
+        while waiting and time.monotonic() < deadline:
+            for message in consumer.consume(500, 0.1):
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                    if message.offset() + 1 >= ends[message.partition()][1]:
+                        waiting.discard(message.partition())
+                elif error.code() == ClientError._PARTITION_EOF:
+                    waiting.discard(message.partition())
+                elif not error.retriable():
+                    raise client_error(KafkaException(error), settings, f"{topic!r} can't be read")
+    finally:
+        consumer.close()
+    return sorted(found, key=lambda m: (m.timestamp()[1], m.offset(), m.partition()))
+
+
+def _consumer(settings: KafkaConfig) -> Consumer:
+    keys = {
+        "group.id": f"smlnb-peek-{uuid.uuid4().hex[:12]}",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 10,
+    }
+    try:
+        return Consumer(settings.client(**keys))
+    except (KafkaException, ValueError, TypeError) as error:
+        raise client_error(error, settings) from None
