@@ -146,7 +146,7 @@ def _to_record_batch(data: Any, names: Sequence[str] | None) -> pa.RecordBatch: 
             case Sequence() if not isinstance(data, str | bytes) and all(isinstance(row, Mapping) for row in data):
                 found = dict.fromkeys(str(k) for row in data for k in row)
                 return pa.RecordBatch.from_pydict({c: [row.get(c) for row in data] for c in found})
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except (ValueError, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise SchemaError(f"The data does not make columns of one type and equal length: {error}") from error
     raise SchemaError(
         f"{type(data).__name__} is not tabular. Give an Arrow, pandas or polars table, a dict of columns, "

@@ -74,6 +74,10 @@ class Accumulator(ABC):
     def _from_payload(cls, configuration: Mapping[str, Plain], payload: Mapping[str, Plain]) -> Self:
         """Rebuild from configuration and payload, both already verified."""
 
+    def _comparable(self) -> State:
+        """Return what the laws compare: the payload, where needed on the scale of what its sums are differences of."""
+        return self._payload()
+
     def copy(self) -> Self:
         """Return an independent copy."""
         copy = self.empty()
@@ -123,7 +127,8 @@ class Accumulator(ABC):
         for key, value in mine.items():
             if theirs[key] != value:
                 raise MergeError(
-                    f"{type(self).__name__}s of different {key} can't be merged: {value!r} here, {theirs[key]!r} there."
+                    f"Two {type(self).__name__} of different {key} can't be merged: "
+                    f"{value!r} here, {theirs[key]!r} there."
                 )
 
     def __repr__(self) -> str:

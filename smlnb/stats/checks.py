@@ -76,8 +76,8 @@ def merged(*parts: Accumulator) -> Accumulator:
 
 
 def summary(accumulator: Accumulator) -> Any:
-    """Return what the laws compare: the payload, or only ``n`` for a randomised sketch."""
-    return accumulator._payload() if accumulator.deterministic else accumulator.n
+    """Return what the laws compare; only ``n`` of a randomised sketch."""
+    return accumulator._comparable() if accumulator.deterministic else accumulator.n
 
 
 def close(a: Any, b: Any, *, rtol: float, atol: float) -> bool:

@@ -48,6 +48,7 @@ class CoMomentSummary:
         scale = np.sqrt(self.m2) * np.sqrt(self.m2.T)
         out: Matrix = np.full(self.comoment.shape, np.nan)
         np.divide(self.comoment, scale, out=out, where=scale > 0)
+        np.fill_diagonal(out, np.where(np.diag(self.m2) > 0, 1.0, np.nan))
         return np.asarray(np.clip(out, -1.0, 1.0))
 
 

@@ -80,18 +80,21 @@ def _flush(magnitude: Keys, flush: Any, done: int = 0) -> Keys:
 
 
 def edges(keys: Keys, level: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the lower and upper edge of each cell; those of negative numbers hold their upper edge, not the lower.
+    """Return the edges of each cell, which holds its lower but not its upper one.
 
     Examples
     --------
     >>> low, high = edges(keys_of(np.array([1.0, -1.5]), 47), 47)
     >>> low.tolist(), high.tolist()
-    ([1.0, -1.53125], [1.03125, -1.5])
+    ([1.0, -1.5312499999999998], [1.03125, -1.4999999999999998])
     """
     negative = keys < 0
     magnitude = np.where(negative, ~keys, keys)
     inner, outer = _lower_edge(magnitude, level), _lower_edge(magnitude + 1, level)
-    return np.where(negative, -outer, inner), np.where(negative, -inner, outer)
+    # a magnitude from inner to below outer is a negative number above -outer, up to -inner
+    low = np.where(negative, np.nextafter(-outer, 0.0), inner)
+    high = np.where(negative, np.where(inner > 0, np.nextafter(-inner, 0.0), 0.0), outer)
+    return low, high
 
 
 def _lower_edge(magnitude: Keys, level: int) -> NDArray[np.float64]:

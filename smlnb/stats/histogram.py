@@ -55,7 +55,7 @@ class Cells:
     def counts_between(self, bin_edges: ArrayLike) -> Vector:
         """Return the counts of the bins between increasing edges; the last bin holds its upper edge, as in NumPy."""
         bounds = np.array(bin_edges, dtype=float)
-        bounds[-1] = np.nextafter(bounds[-1], np.inf)
+        bounds[-1] = _next_float(bounds[-1])
         return np.diff(self.below(bounds))
 
     def quantile(self, q: ArrayLike) -> Vector:
@@ -216,7 +216,7 @@ class Histogram(Accumulator):
         low, high = edges(keys, level)
         if len(keys):
             low[0] = self._minimum[i]
-            high[-1] = np.nextafter(self._maximum[i], np.inf)
+            high[-1] = _next_float(self._maximum[i])
         return Cells(low, high, counts)
 
     def empty(self) -> Self:
@@ -253,6 +253,11 @@ class Histogram(Accumulator):
         histogram._counts = list(np.split(payload["counts"], ends)) if histogram.width else []
         histogram._rebuild()
         return histogram
+
+
+def _next_float(value: float) -> float:
+    """Return the smallest number above ``value``; the largest one has none."""
+    return float(np.nextafter(value, np.inf)) if value < np.finfo(float).max else value
 
 
 def _sum_by_key(keys: Counts, counts: Counts) -> tuple[Counts, Counts]:

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smlnb.stats.grid import LAST_LEVEL, coarsen, edges, keys_of
+from smlnb.stats.histogram import Histogram
+
+RNG = np.random.default_rng(2026)
+N = 50_000
+SHAPES = {
+    "normal": RNG.normal(size=N),
+    "sorted": np.sort(RNG.normal(size=N)),
+    "reversed": np.sort(RNG.normal(size=N))[::-1],
+    "bimodal": np.where(RNG.random(N) < 0.3, RNG.normal(-5, 1, N), RNG.normal(20, 3, N)),
+    "heavy tails": RNG.standard_cauchy(N),
+    "one outlier": np.append(RNG.normal(size=N - 1), 1e9),
+    "integers": RNG.integers(0, 40, N).astype(float),
+    "far from zero": 1e9 + RNG.normal(size=N),
+    "growing range": np.cumsum(RNG.exponential(size=N)),
+    "tiny": RNG.normal(size=N) * 1e-300,
+}
+ALL_FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def learned(values: np.ndarray, parts: int = 20, cells: int = 1024) -> Histogram:
+    histogram = Histogram(1, cells)
+    for part in np.array_split(values, parts):
+        histogram.update(part[None, :])
+    return histogram
+
+
+@given(st.lists(ALL_FLOATS, min_size=1), st.integers(0, LAST_LEVEL), st.integers(0, LAST_LEVEL))
+def test_every_level_is_a_coarsening_of_every_finer_one(values: list[float], a: int, b: int) -> None:
+    x, (fine, coarse) = np.array(values), sorted((a, b))
+    assert (coarsen(keys_of(x, fine), fine, coarse) == keys_of(x, coarse)).all()
+
+
+@given(st.lists(ALL_FLOATS, min_size=1), st.integers(0, LAST_LEVEL))
+def test_cells_hold_their_values_and_keys_rise_with_them(values: list[float], level: int) -> None:
+    x = np.sort(np.array(values))
+    keys = keys_of(x, level)
+    low, high = edges(keys, level)
+    assert (keys[1:] >= keys[:-1]).all()
+    assert ((low <= x) & (x < high)).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_merging_64_parts_in_any_order_gives_the_cells_of_one_pass(shape: str) -> None:
+    whole = learned(SHAPES[shape]).result()[0]
+    parts = [learned(p, parts=2) for p in np.array_split(RNG.permutation(SHAPES[shape]), 64)]
+    total = Histogram(1)
+    for i in RNG.permutation(64):
+        total.merge(parts[i])
+    for name in ("low", "high", "counts"):
+        np.testing.assert_array_equal(getattr(total.result()[0], name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cells_are_bounded_and_every_value_is_in_one(shape: str) -> None:
+    cells = learned(SHAPES[shape]).result()[0]
+    assert len(cells.counts) <= 1024
+    assert cells.total == N
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_quantiles_are_within_half_a_percent_of_the_true_ranks(shape: str) -> None:
+    values, q = np.sort(SHAPES[shape]), np.linspace(0.01, 0.99, 99)
+    estimate = learned(values).result()[0].quantile(q)
+    # a value that occurs often covers an interval of ranks
+    below = np.searchsorted(values, estimate - 1e-9 * np.abs(estimate), side="left") / N
+    upto = np.searchsorted(values, estimate + 1e-9 * np.abs(estimate), side="right") / N
+    assert (np.maximum(below - q, q - upto) <= 0.005).all()
+
+
+def test_integers_of_few_values_are_counted_exactly_in_any_bins() -> None:
+    cells = learned(SHAPES["integers"]).result()[0]
+    for bins in (7, 20, 40):
+        counts, bounds = np.histogram(SHAPES["integers"], bins)
+        np.testing.assert_allclose(cells.counts_between(bounds), counts)
+
+
+def test_bins_of_continuous_data_are_within_half_a_percent_of_the_exact_ones() -> None:
+    cells = learned(SHAPES["normal"]).result()[0]
+    counts, bounds = np.histogram(SHAPES["normal"], 20)
+    assert np.abs(cells.counts_between(bounds) - counts).max() <= 0.005 * N
+
+
+def test_one_outlier_costs_one_cell() -> None:
+    plain, spoilt = learned(SHAPES["one outlier"][:-1]), learned(SHAPES["one outlier"])
+    assert len(spoilt.result()[0].counts) <= len(plain.result()[0].counts) + 1
+    assert spoilt.result()[0].quantile([0.5])[0] == pytest.approx(plain.result()[0].quantile([0.5])[0], abs=0.01)
+
+
+def test_constant_data_are_one_cell_of_no_width() -> None:
+    cells = learned(np.full(1000, 3.3)).result()[0]
+    assert cells.counts.tolist() == [1000]
+    assert cells.quantile([0.0, 0.5, 1.0]) == pytest.approx(3.3)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(ALL_FLOATS, min_size=1, max_size=300))
+def test_any_finite_numbers_are_counted_within_128_cells(values: list[float]) -> None:
+    cells = learned(np.array(values), parts=3, cells=128).result()[0]
+    assert cells.total == len(values)
+    assert len(cells.counts) <= 128
+    assert cells.low[0] == min(values)
+
+
+def test_what_is_not_finite_is_left_out() -> None:
+    histogram = learned(np.array([1.0, np.nan, np.inf, -np.inf, 2.0]), parts=1)
+    assert histogram.result()[0].total == 2
+    assert histogram.n == 5
+
+
+def test_wide_tables_with_small_batches_count_as_exactly_as_narrow_ones() -> None:
+    values = RNG.normal(size=(60, 400))
+    wide = Histogram(60)
+    for part in np.array_split(values, 40, axis=1):
+        wide.update(part)
+    for i in (0, 30, 59):
+        np.testing.assert_array_equal(wide.result()[i].counts, learned(values[i]).result()[0].counts)

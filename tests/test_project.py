@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smlnb.batch import Batch, Refusal
+from smlnb.errors import (
+    DuplicateBatchError,
+    GapError,
+    MergeError,
+    ModelError,
+    NotEnoughDataError,
+    SchemaError,
+    StateError,
+    UnknownAttributeError,
+)
+from smlnb.explore.univariate import COLUMNS
+from smlnb.project import Project
+
+RNG = np.random.default_rng(5)
+FRAME = pd.DataFrame({"x": RNG.normal(size=600), "y": RNG.gamma(2, size=600), "kind": RNG.choice(["a", "b"], 600)})
+
+
+def batch(
+    data: Any, start: int, stop: int | None = None, *, partition: int = 0, refused: tuple[Refusal, ...] = ()
+) -> Batch:
+    records = pa.RecordBatch.from_pydict(data)
+    rows = records.num_rows
+    return Batch(
+        records, "t", partition, start, start + rows if stop is None else stop, start + np.arange(rows), refused
+    )
+
+
+def test_univariate_has_one_row_per_numeric_attribute_and_agrees_with_pandas() -> None:
+    project = Project("p", types="C,C,T")
+    project.learn(FRAME)
+    table = project.univariate()
+    assert tuple(table.columns) == COLUMNS
+    assert list(table.index) == ["x", "y"]
+    described = FRAME[["x", "y"]].describe().T
+    np.testing.assert_allclose(
+        table[["mean", "std", "min", "max"]], described[["mean", "std", "min", "max"]], rtol=1e-12
+    )
+    np.testing.assert_allclose(project.univariate(ddof=0)["variance"], FRAME[["x", "y"]].var(ddof=0), rtol=1e-12)
+
+
+def test_correlation_histogram_quantiles_and_categories_come_from_one_pass() -> None:
+    project = Project("p", types="C,C,T")
+    project.learn(FRAME)
+    np.testing.assert_allclose(project.correlation(), FRAME[["x", "y"]].corr(), rtol=1e-9)
+    assert project.histogram("x", bins=10).counts.sum() == pytest.approx(600)
+    assert project.quantile("x", 0.5) == pytest.approx(FRAME["x"].median(), abs=0.1)
+    assert project.categories("kind").set_index("value")["count"].to_dict() == FRAME["kind"].value_counts().to_dict()
+
+
+@given(st.lists(st.integers(0, 600), max_size=6), st.lists(st.integers(0, 3), min_size=7, max_size=7))
+@settings(deadline=None, max_examples=25)
+def test_partitions_and_cuts_change_no_figure(cuts: list[int], partitions: list[int]) -> None:
+    whole, split = Project("p", types="C,C,T"), Project("p", types="C,C,T")
+    whole.learn(FRAME)
+    for part, partition in zip(np.split(np.arange(600), sorted(cuts)), partitions, strict=False):
+        start = split.positions.get(("t", partition), 0)
+        split.learn(batch(FRAME.iloc[part].to_dict("list"), start, partition=partition))
+    exact = ["count", "missing", "min", "max"]
+    assert split.univariate()[exact].equals(whole.univariate()[exact])
+    moments = ["mean", "variance", "skewness", "kurtosis"]
+    np.testing.assert_allclose(split.univariate()[moments], whole.univariate()[moments], rtol=1e-9)
+    np.testing.assert_array_equal(split.histogram("x").counts, whole.histogram("x").counts)
+
+
+def test_reading_order_of_partitions_does_not_change_a_bit() -> None:
+    batches = [batch(FRAME.iloc[i * 100 : i * 100 + 100].to_dict("list"), 0, partition=i) for i in range(6)]
+    first, second = Project("p"), Project("p")
+    for b in batches:
+        first.learn(b)
+    for b in reversed(batches):
+        second.learn(b)
+    pd.testing.assert_frame_equal(
+        first.univariate()[["mean", "variance", "kurtosis"]],
+        second.univariate()[["mean", "variance", "kurtosis"]],
+        check_exact=True,
+    )
+
+
+def test_a_batch_covers_positions_and_holes_in_it_are_no_gaps() -> None:
+    project = Project("p")
+    project.learn(batch({"x": [1.0, 2.0]}, 10, 15))
+    assert project.positions == {("t", 0): 15}
+    project.learn(batch({"x": [3.0]}, 15, 16))
+    assert project.n == 3
+
+
+def test_a_batch_absorbed_before_is_refused_wholly_and_in_part() -> None:
+    project = Project("p")
+    project.learn(batch({"x": [1.0, 2.0]}, 10))
+    for again in (batch({"x": [1.0, 2.0]}, 10), batch({"x": [2.0, 3.0]}, 11)):
+        with pytest.raises(DuplicateBatchError, match=r"t\[0\].* to 11 were already absorbed; the position is 12"):
+            project.learn(again)
+    assert project.n == 2
+
+
+def test_a_batch_beyond_the_position_is_a_gap_that_names_the_offsets() -> None:
+    project = Project("p")
+    project.learn(batch({"x": [1.0, 2.0]}, 10))
+    with pytest.raises(GapError, match=r"offsets 12 to 19 were never seen"):
+        project.learn(batch({"x": [1.0]}, 20))
+    assert project.positions == {("t", 0): 12}
+
+
+def test_refused_records_move_the_position_and_are_counted() -> None:
+    project = Project("p")
+    poison = Refusal("t", 0, 1, "decode", "broken")
+    project.learn(Batch(pa.record_batch({"x": [1.0]}), "t", 0, 0, 2, np.array([0]), refused=(poison,)))
+    project.learn(Batch(pa.RecordBatch.from_pydict({}), "t", 0, 2, 3, np.array([], np.int64), refused=(poison,)))
+    assert (project.counts.learned, project.counts.refused) == (1, 2)
+    assert project.counts.by_partition == {("t", 0): (1, 2)}
+    assert project.positions == {("t", 0): 3}
+
+
+def test_a_bad_record_teaches_nothing_or_is_refused_alone() -> None:
+    project = Project("p", types={"x": "C"})
+    with pytest.raises(SchemaError, match=r"t\[0\] offset 1: 'x' is 'up'.*Nothing was learned"):
+        project.learn(batch({"x": ["1", "up", "3"]}, 0))
+    assert (project.n, project.positions) == (0, {})
+    learned = project.learn(batch({"x": ["1", "up", "3"]}, 0), on_bad="refuse")
+    assert (learned.rows, [r.offset for r in learned.refused]) == (2, [1])
+    assert project.univariate().loc["x", "mean"] == 2.0
+
+
+def test_binary_attributes_take_only_zero_and_one() -> None:
+    project = Project("p", types="B")
+    with pytest.raises(SchemaError, match=r"'b' is 2.0"):
+        project.learn({"b": [0.0, 1.0, 2.0]})
+
+
+def test_new_columns_grow_the_state_and_vanished_ones_count_as_missing() -> None:
+    project = Project("p", types="C")
+    project.learn({"x": [1.0, 2.0]})
+    project.learn({"x": [3.0], "y": [7.5], "kind": ["a"]})
+    project.learn({"y": [8.5]})
+    table = project.univariate()
+    assert table["count"].to_dict() == {"x": 3, "y": 2}
+    assert table["missing"].to_dict() == {"x": 1, "y": 2}
+    assert project.schema.letters == "C,C,S"
+
+
+def test_ignored_columns_may_hold_anything() -> None:
+    project = Project("p", types="C,X")
+    project.learn({"x": [1.0, 2.0], "id": ["a", "b"]})
+    project.learn({"x": [1.0], "id": [[1, 2]]})
+    assert project.n == 3
+
+
+def test_arrays_take_the_names_of_the_project() -> None:
+    project = Project("p", types="C,C", columns=["a", "b"])
+    project.learn(np.eye(2))
+    assert project.univariate()["mean"].to_dict() == {"a": 0.5, "b": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda p: p.histogram("z"), UnknownAttributeError, "no attribute 'z'"),
+        (lambda p: p.quantile("x", 2), SchemaError, "between 0 and 1"),
+        (lambda p: p.histogram("x", bins=0), SchemaError, "at least one bin"),
+        (lambda p: p.histogram("x", range=(2, 1)), SchemaError, "no range"),
+        (lambda p: p.univariate(["x", "q"]), UnknownAttributeError, "no attribute 'q'"),
+        (lambda p: p.build("hbb"), ModelError, "Did you mean 'hba'"),
+        (lambda p: p.build("hba", inputs=["nope"]), UnknownAttributeError, "no attribute 'nope'"),
+        (lambda p: p.build("hba", inputs=[]), ModelError, "no inputs"),
+    ],
+)
+def test_wrong_questions_get_clear_answers(call: Any, error: type[Exception], message: str) -> None:
+    project = Project("p", types="C")
+    project.learn({"x": [1.0, 2.0]})
+    with pytest.raises(error, match=message):
+        call(project)
+
+
+def test_before_any_data_there_is_no_model_and_no_histogram_but_an_empty_table() -> None:
+    project = Project("p", types="C", columns=["x"])
+    with pytest.raises(NotEnoughDataError, match="has learned nothing yet"):
+        project.build("hba")
+    with pytest.raises(NotEnoughDataError, match="no values yet"):
+        project.histogram("x")
+    assert project.univariate().loc["x", "count"] == 0
+    assert Project("q").univariate().empty
+
+
+def test_a_model_name_is_used_once() -> None:
+    project = Project("p", types="C")
+    project.learn({"x": [1.0, 2.0]})
+    assert project.build("hba").name == "hba1"
+    assert project.build("hba").name == "hba2"
+    with pytest.raises(ModelError, match="already has a model 'hba1'"):
+        project.build("hba", name="hba1")
+
+
+def test_merged_projects_have_learned_both() -> None:
+    left, right, whole = (Project(n, types="C,C,T") for n in ("l", "r", "w"))
+    left.learn(FRAME[:200])
+    right.learn(batch(FRAME[200:].to_dict("list"), 40))
+    whole.learn(FRAME)
+    left.merge(right)
+    assert left.positions == {("t", 0): 440}
+    np.testing.assert_allclose(left.univariate()["variance"], whole.univariate()["variance"], rtol=1e-12)
+    assert right.n == 400
+    with pytest.raises(MergeError, match=r"both read t\[0\]"):
+        left.merge(right)
+    with pytest.raises(MergeError, match="histogram=True"):
+        left.merge(Project("x", histogram=False))
+
+
+def test_a_project_comes_back_from_its_state_and_goes_on_where_it_was() -> None:
+    project = Project("p", types="C,C,T")
+    project.learn(batch(FRAME[:300].to_dict("list"), 5))
+    again = Project.from_state(project.state())
+    pd.testing.assert_frame_equal(again.univariate(), project.univariate(), check_exact=True)
+    assert (again.positions, again.id) == (project.positions, project.id)
+    for p in (project, again):
+        p.learn(batch(FRAME[300:].to_dict("list"), 305))
+    exact = ["count", "mean", "variance", "skewness", "kurtosis", "min", "max"]
+    pd.testing.assert_frame_equal(again.univariate()[exact], project.univariate()[exact], check_exact=True)
+
+
+def test_a_changed_state_is_refused() -> None:
+    project = Project("p", types="C")
+    project.learn({"x": [1.0]})
+    with pytest.raises(StateError, match="damaged"):
+        Project.from_state({**project.state(), "name": "q"})
+    with pytest.raises(StateError, match="no stored project"):
+        Project.from_state({"kind": "Other"})
+
+
+def test_reading_while_another_thread_learns_sees_whole_batches_only() -> None:
+    project = Project("p", types="C")
+    seen: list[int] = []
+    done = threading.Event()
+
+    def learn() -> None:
+        for i in range(200):
+            project.learn(batch({"x": [1.0] * 50}, i * 50))
+        done.set()
+
+    thread = threading.Thread(target=learn)
+    thread.start()
+    while not done.is_set():
+        table = project.univariate()
+        seen.append(int(table["count"].sum()) if len(table) else 0)
+    thread.join()
+    assert all(count % 50 == 0 for count in seen)
+    assert seen == sorted(seen)
+    assert project.n == 10_000
+
+
+def test_names_from_data_are_escaped_in_html() -> None:
+    project = Project("<b>", types="C")
+    project.learn({"<img src=x onerror=alert(1)>": [1.0]})
+    assert "<img" not in project._repr_html_()
+    assert "<b><b>" not in project._repr_html_()
+    assert "<img" not in project.build("hba", name="<i>")._repr_html_()

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smlnb.errors import WorkspaceError
+from smlnb.project import Project
+from smlnb.store import Workspace
+
+
+def project(name: str = "p", n: int = 500) -> Project:
+    made = Project(name, types="C,T")
+    rng = np.random.default_rng(n)
+    made.learn({"x": rng.normal(size=n), "k": rng.choice(["a", "é"], n)})
+    return made
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "plant.db")
+
+
+def test_a_project_and_its_model_come_back_to_the_bit(workspace: Workspace) -> None:
+    saved = project()
+    model = saved.build("hba", name="m")
+    workspace.save(saved)
+    workspace.save_model(model)
+    with Workspace(workspace.path) as other:
+        loaded = other.load("p")
+        again = other.load_model("m", loaded)
+    assert loaded.state()["sha256"] == saved.state()["sha256"]
+    assert again.state()["sha256"] == model.state()["sha256"]
+    assert again.rebuild().version == 2
+    assert loaded.models["m"] is again
+    workspace.close()
+
+
+def test_saving_again_replaces_and_another_project_of_the_name_is_refused(workspace: Workspace) -> None:
+    saved = project()
+    workspace.save(saved)
+    saved.learn({"x": [1.0], "k": ["a"]})
+    workspace.save(saved)
+    assert workspace.projects()["records"].tolist() == [501]
+    with pytest.raises(WorkspaceError, match="another project named 'p'"):
+        workspace.save(project())
+    workspace.delete("p")
+    workspace.save(project())
+    workspace.close()
+
+
+def test_what_is_not_there_is_named_with_what_is(workspace: Workspace) -> None:
+    workspace.save(project("a"))
+    with pytest.raises(WorkspaceError, match=r"no project 'b'. It has: a\."):
+        workspace.load("b")
+    with pytest.raises(WorkspaceError, match=r"no model 'm' of project 'a'. It has: nothing yet"):
+        workspace.load_model("m", "a")
+    with pytest.raises(WorkspaceError, match="to delete"):
+        workspace.delete("b")
+    workspace.close()
+
+
+def test_only_the_owner_can_read_the_file(workspace: Workspace) -> None:
+    workspace.save(project())
+    for file in workspace.path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    workspace.close()
+
+
+def test_a_changed_byte_anywhere_is_refused_before_anything_is_parsed(workspace: Workspace) -> None:
+    workspace.save(project(n=50))
+    connection = sqlite3.connect(workspace.path)
+    (blob,) = connection.execute("SELECT state FROM projects").fetchone()
+    for at in np.random.default_rng(0).integers(0, len(blob), 200).tolist():
+        damaged = bytearray(blob)
+        damaged[at] ^= 1 << (at % 8)
+        connection.execute("UPDATE projects SET state = ?", [bytes(damaged)])
+        connection.commit()
+        with pytest.raises(WorkspaceError, match="damaged"):
+            workspace.load("p")
+    connection.close()
+    workspace.close()
+
+
+def test_foreign_future_and_broken_files_are_refused_by_name(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.db"
+    connection = sqlite3.connect(foreign)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(WorkspaceError, match="no smlnb workspace"):
+        Workspace(foreign)
+    text = tmp_path / "text.db"
+    text.write_text("not a database, but long enough to be looked at as one " * 40)
+    with pytest.raises(WorkspaceError, match="can't be opened"):
+        Workspace(text)
+    future = tmp_path / "future.db"
+    Workspace(future).close()
+    connection = sqlite3.connect(future)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(WorkspaceError, match="newer smlnb"):
+        Workspace(future)
+    with pytest.raises(WorkspaceError, match="existing folder"):
+        Workspace(tmp_path / "no" / "where.db")
+
+
+def test_a_failed_save_leaves_what_was_saved_before(workspace: Workspace) -> None:
+    workspace.save(project(n=10))
+    blocker = sqlite3.connect(workspace.path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    workspace._connection.execute("PRAGMA busy_timeout=50")
+    bigger = workspace.load("p")
+    bigger.learn({"x": [1.0], "k": ["a"]})
+    with pytest.raises(WorkspaceError, match="could not be written: database is locked"):
+        workspace.save(bigger)
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    assert workspace.load("p").n == 10
+    workspace.close()
