@@ -1,14 +1,15 @@
-"""Anomaly scores as they are written: time line, thresholds, true values, the last flagged records with their reasons."""
+"""Anomaly scores as they are written: time line, thresholds, true values, and why the last records were flagged."""
 
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import ipywidgets as w
 
-from smlnb.errors import ConfigError, TopicError
+from smlnb.errors import ConfigError, SmlnbError, TopicError
 from smlnb.view import score_charts
 from smlnb.view.figures import Figures
 from smlnb.view.panel import Panel, button, row
@@ -56,8 +57,7 @@ class Anomalies(Panel):
         self.on(self.start_button, self.start)
         self.on(self.stop_scorer_button, self.stop_scorer)
         buttons = [self.stop_button, self.start_button, *([self.stop_scorer_button] if scorer is not None else [])]
-        tables = row(self._thresholds, self._truth, grid_gap="0 40px")
-        tables.layout.align_items = "flex-start"
+        tables = row(self._thresholds, self._truth, grid_gap="0 40px", align_items="flex-start")
         self.fill([row(self._facts), row(*buttons), self.time_line, self.figures, tables, self._last])
 
     @property
@@ -73,10 +73,11 @@ class Anomalies(Panel):
         """Read on, after a stop."""
         if not self._wanted:
             self._wanted = True
-            if self._source is not None:
-                self._source.restart()
             self.say("")
-            self.draw()
+            if self._source is not None:
+                publisher.work(self._source.restart, self._restarted)
+            else:
+                self.draw()
 
     def stop(self) -> None:
         """Stop reading; what is shown stays."""
@@ -121,12 +122,18 @@ class Anomalies(Panel):
         except TopicError:
             self.say(f"Waiting for the topic {self.topic!r}: it appears with the first score.")
             return
-        except Exception:
+        except SmlnbError as error:
             self._wanted = False
-            raise
+            self.fail(error)
+            return
         self.say("")
+        weakref.finalize(self, publisher.call, self._source.stop).atexit = False
         if not self._wanted or self.closed:
             self._source.stop()
+
+    def _restarted(self, result: Callable[[], Any]) -> None:
+        self.guard(result)
+        self.refresh()
 
     def _draw_facts(self) -> None:
         read = self.log.n
@@ -203,8 +210,8 @@ def anomalies(
     truth: str | None = "class",
     normal: Sequence[Any] = (0,),
     window: int = 1000,
-    start: str = "earliest",
-    format: str = "auto",
+    start: Literal["earliest", "latest"] = "earliest",
+    format: Literal["auto", "json", "avro"] = "auto",  # noqa: A002 - the word that users know
 ) -> Anomalies:
     """Show anomaly scores while they are written, with their quantiles and the true anomalies.
 

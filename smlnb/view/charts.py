@@ -1,8 +1,8 @@
 """What the plots look like.
 
-All data stands in named sources that are replaced as a whole, and all that moves (ranges, lines, labels) is data or a named
-range: so a snapshot is everything there is to know. One palette serves light and dark pages: the page's style sheet turns
-lightness around on dark ones and keeps the hues. Colour never says something alone: shapes and dashes say it too.
+All data stands in named sources that are replaced as a whole, and all that moves (ranges, lines, labels) is data or a
+named range: so a snapshot is everything there is to know. One palette serves light and dark pages: the style sheet
+turns lightness around on dark ones and keeps the hues. Colour never says something alone: shapes and dashes say it too.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def add_legend(plot: figure, items: Mapping[str, Sequence[Any]]) -> None:
     plot.add_layout(legend, "above")
 
 
-# -- an attribute --------------------------------------------------------------------------------------------------------------
+# -- an attribute -----------------------------------------------------------------------------------------------------
 
 
 def histogram(name: str, attribute: str, height: int = 150) -> Chart:

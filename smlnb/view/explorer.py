@@ -175,7 +175,9 @@ class Explorer(Panel):
         ignored = [a.name for a in summary.schema if a.kind not in _KIND]
         caption = "Statistics of all rows so far" + (f"; left out: {', '.join(ignored)}" if ignored else "")
         shown = table(["attribute", "kind", *_COLUMNS.values()], rows, caption, text=[1])
-        self._table.value = shown + "".join(_categories_table(summary, i) for i in range(len(summary.schema.categories)))
+        self._table.value = shown + "".join(
+            _categories_table(summary, i) for i in range(len(summary.schema.categories))
+        )
 
     def _draw_histograms(self, summary: TableSummary) -> None:
         names = _drawable(summary)
@@ -262,6 +264,6 @@ def explore(project: Any, feed: Any = None, *, attribute: str | None = None, bin
     Returns
     -------
     Explorer
-        To be displayed: put it on the last line of a cell. ``.stop()`` stops the feed, ``.close()`` removes the view alone.
+        To be displayed: put it on the last line of a cell. ``.stop()`` stops the feed, ``.close()`` removes the view.
     """
     return Explorer(project, feed, attribute=attribute, bins=bins)

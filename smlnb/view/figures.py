@@ -1,9 +1,9 @@
 """Bokeh figures as one widget whose data is a trait: whatever shows it, and whenever, shows the latest snapshot.
 
-``jupyter_bokeh.BokehModel`` keeps the state in the browser: a view that is made later, or again after a reload, shows the first
-state; BokehJS must be on the page before it; one change is three messages. Here the figures and the snapshot of their data are
-traits, the browser applies the snapshot as a whole, and BokehJS (1.2 MB, packed 0.35) comes out of the kernel as a trait as well:
-without a network and without a trace in the saved notebook.
+``jupyter_bokeh.BokehModel`` keeps the state in the browser: a view that is made later, or again after a reload, shows
+the first state; BokehJS must be on the page before it; one change is three messages. Here the figures and the snapshot
+of their data are traits, the browser applies the snapshot as a whole, and BokehJS (1.2 MB, packed 0.35) comes out of
+the kernel as a trait as well: without a network and without a trace in the saved notebook.
 """
 
 from __future__ import annotations

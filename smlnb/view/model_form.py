@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import ipywidgets as w
 
+from smlnb.algorithms import ALGORITHMS
+from smlnb.algorithms import algorithm as find_algorithm
 from smlnb.errors import ModelError
 from smlnb.schema import Kind
 from smlnb.view.panel import Panel, button, row
 from smlnb.view.tables import facts, table, whole
 
-__all__ = ["ALGORITHMS", "ModelForm", "model_form"]
+__all__ = ["ModelForm", "model_form"]
 
-ALGORITHMS: Final = {"hba": "hba \u2013 histogram-based anomaly score"}
 _USABLE: Final = (Kind.CONTINUOUS, Kind.BINARY, Kind.CATEGORY)
 
 
@@ -46,7 +48,7 @@ class ModelForm(Panel):
         self._summary = w.HTML()
         wide = {"description_width": "80px"}
         self.algorithm = w.Dropdown(
-            options=[(text, key) for key, text in ALGORITHMS.items()],
+            options=[(f"{kind} \u2013 {_words(made.__name__)}", kind) for kind, made in sorted(ALGORITHMS.items())],
             value=algorithm,
             description="Algorithm",
             tooltip="What kind of model",
@@ -57,7 +59,7 @@ class ModelForm(Panel):
             description="Inputs",
             tooltip="The attributes that the model looks at; hold Ctrl or Shift to choose several",
             style=wide,
-            rows=6,
+            rows=9,
             layout=w.Layout(width="min(100%, 360px)"),
         )
         self.name = w.Text(
@@ -83,11 +85,11 @@ class ModelForm(Panel):
             [
                 self._facts,
                 row(
-                    w.VBox([self.algorithm, self.name], layout=w.Layout(width="auto")),
+                    w.VBox([self.algorithm, self.name, self.live]),
                     self.inputs,
                     grid_gap="4px 18px",
+                    align_items="flex-start",
                 ),
-                self.live,
                 row(self.build_button),
                 self._summary,
             ],
@@ -155,6 +157,17 @@ class ModelForm(Panel):
         self.build()
 
 
+def _words(name: str) -> str:
+    """Return the name of a class as words.
+
+    Examples
+    --------
+    >>> _words("HistogramAnomaly")
+    'histogram anomaly'
+    """
+    return " ".join(re.findall("[A-Z][a-z]+", name)).lower()
+
+
 def _summary(model: Any) -> str:
     rows = [
         ["kind", str(model.kind)],
@@ -177,8 +190,8 @@ def model_form(
 ) -> ModelForm:
     """Show a form that builds models of a project.
 
-    The button does what :meth:`ModelForm.build` does; :meth:`ModelForm.result` returns the model that a click has built, and
-    builds it if nobody has clicked. What goes wrong shows in red below the button.
+    The button does what :meth:`ModelForm.build` does; :meth:`ModelForm.result` returns the model that a click has
+    built, and builds it if nobody has clicked. What goes wrong shows in red below the button.
 
     Parameters
     ----------
@@ -198,7 +211,11 @@ def model_form(
     -------
     ModelForm
         To be displayed. Its ``model`` is None until built.
+
+    Raises
+    ------
+    ModelError
+        If there is no such algorithm.
     """
-    if algorithm not in ALGORITHMS:
-        raise ModelError(f"There is no algorithm {algorithm!r}. Use one of: {', '.join(ALGORITHMS)}.")
+    find_algorithm(algorithm)  # an unknown one is said now
     return ModelForm(project, algorithm=algorithm, inputs=inputs, name=name, live=live, on_build=on_build)

@@ -41,14 +41,14 @@ def button(text: str, tooltip: str, style: str = "") -> w.Button:
 
 def row(*children: w.Widget, **layout: Any) -> w.HBox:
     """Return ``children`` side by side, wrapping on narrow pages."""
-    return w.HBox(list(children), layout=w.Layout(flex_flow="row wrap", align_items="center", **layout))
+    return w.HBox(list(children), layout=w.Layout(**{"flex_flow": "row wrap", "align_items": "center", **layout}))
 
 
 class Panel:
     """Something live in a notebook.
 
-    It is displayed like any object; ``widget`` is the ipywidget, to be put into other widgets. A subclass fills ``body``, draws in
-    :meth:`draw` and stops what it runs in :meth:`stop`.
+    It is displayed like any object; ``widget`` is the ipywidget, to be put into other widgets. A subclass fills the
+    body, draws in :meth:`draw` and stops what it runs in :meth:`stop`.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Panel:
             return
         try:
             self.draw()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a tick has no caller: it is shown instead
             self._undrawn = True
             self.fail(error)
         else:
@@ -103,7 +103,7 @@ class Panel:
         try:
             with publisher.lock:
                 action()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - ipywidgets would swallow it: it is shown instead
             self.fail(error)
 
     def fail(self, error: Exception) -> None:

@@ -106,7 +106,7 @@ class ProjectForm(Panel):
         if self.topic.value:
             self._look()
 
-    # -- what the widgets call -------------------------------------------------------------------------------------------------
+    # -- what the widgets call ---------------------------------------------------------------------------------------
 
     def peek(self) -> pa.RecordBatch:
         """Read the latest records of the topic and guess a type for each column.
@@ -124,10 +124,6 @@ class ProjectForm(Panel):
         if not topic:
             raise TopicError("No topic is named. Write the name of a Kafka topic into the field Topic.")
         frame: pd.DataFrame = peek(topic, PEEKED, **self._where)
-        if len(frame) == 0:
-            raise TopicError(
-                f"The topic {topic!r} is empty, so its columns are unknown. Send records into it, then look again."
-            )
         sample = pa.RecordBatch.from_pandas(frame, preserve_index=False)
         self.sample = sample
         return sample
@@ -138,7 +134,8 @@ class ProjectForm(Panel):
         Raises
         ------
         SmlnbError
-            If the name is taken, the types don't fit the columns, the broker does not answer or the topic is missing or empty.
+            If the name is taken, the types don't fit the columns, the broker does not answer, or the topic is missing
+            or empty.
         """
         from smlnb.project import Project
 
@@ -148,7 +145,7 @@ class ProjectForm(Panel):
                 raise SchemaError("The project has no name. Write one into the field Name.")
             if name in _taken:
                 raise SchemaError(
-                    f"There is a project {name!r} already. Choose another name, for instance {_free_name(name)!r}, or delete the old one.",
+                    f"There is a project {name!r} already. Choose another name, for instance {_free_name(name)!r}.",
                 )
             if self.sample is None:
                 self.peek()
@@ -211,7 +208,7 @@ class ProjectForm(Panel):
                 self.fail(self.feed.error)
         self._progress.value = f'<span class="smlnb-good" role="status">{escape(text)}</span>'
 
-    # -- callbacks -------------------------------------------------------------------------------------------------------------
+    # -- callbacks ---------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         self.say("Looking at the topic \N{HORIZONTAL ELLIPSIS}")
@@ -238,7 +235,8 @@ class ProjectForm(Panel):
             self.fail(wrong)
         elif self.project is None:
             self.say(
-                f"{len(schema)} columns found; the types are guessed from the last {whole(sample.num_rows)} records. Correct them here."
+                f"{len(schema)} columns found; their types are guessed from the last {whole(sample.num_rows)} records. "
+                "Correct what is wrong."
             )
 
     def _menu(self, name: str, letter: str, sample: pa.RecordBatch) -> w.Dropdown:
@@ -333,8 +331,8 @@ def project_form(
     """Show a form that makes a project of a topic.
 
     The columns and their types are filled in from a look at the topic's latest records. The button does what
-    :meth:`ProjectForm.create` does; :meth:`ProjectForm.result` returns the project that a click has created, and creates it
-    if nobody has clicked. What goes wrong shows in red below the button.
+    :meth:`ProjectForm.create` does; :meth:`ProjectForm.result` returns the project that a click has created, and
+    creates it if nobody has clicked. What goes wrong shows in red below the button.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ class Publisher:
             self._shown.discard(panel)
 
     def call(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run ``function`` where widgets may be changed: now, if this is the place, else as soon as the main thread is free."""
+        """Run ``function`` where widgets may be changed: at once, or as soon as the main thread is free."""
         loop = self._find_loop()
         if loop is None or threading.current_thread() is threading.main_thread():
             with self.lock:
@@ -98,7 +98,7 @@ class Publisher:
     def work(self, task: Callable[[], T], done: Callable[[Callable[[], T]], None]) -> None:
         """Run a slow ``task`` beside the main thread, then ``done(result)`` where widgets may be changed.
 
-        ``result()`` returns what the task returned, or raises what it raised. Without a kernel all of it happens at once.
+        ``result()`` returns what the task returned, or raises what it raised. Without a kernel it happens at once.
         """
         if self._find_loop() is None:
             self.call(done, task)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from bokeh.core.properties import value
+from bokeh.core.properties import value as literal
 from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
 from bokeh.plotting import figure
 
@@ -269,7 +269,7 @@ def _thresholds(plot: figure, name: str, *, vertical: bool) -> None:
         x_offset=4,
         text_baseline="middle",
         text_color=INK,
-        text_font=value(FONT),
+        text_font=literal(FONT),
         text_font_size="11px",
     )
 
