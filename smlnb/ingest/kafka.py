@@ -103,7 +103,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         self.config = KafkaConfig.of(bootstrap_servers, config)
         self.batch_rows = batch_rows
         self.error: BaseException | None = None
-        self.on_malformed: Policy = _policy(on_malformed)
+        self.on_malformed = on_malformed
         self._from = start
         self._format = format
         self._decoder = decoder(format, self.config)
@@ -138,6 +138,17 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             self._stopping = True
 
     @property
+    def on_malformed(self) -> Policy:
+        """What happens at a record that can't be decoded."""
+        return self._policy
+
+    @on_malformed.setter
+    def on_malformed(self, policy: Policy) -> None:
+        if policy not in ("stop", "dead_letter", "skip"):
+            raise ConfigError(f"on_malformed is {policy!r}; use 'stop', 'dead_letter' or 'skip'.")
+        self._policy: Policy = policy
+
+    @property
     def positions(self) -> dict[Place, int]:
         """The next offset of each partition: all before it has been emitted."""
         return dict(self._positions)
@@ -154,15 +165,25 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             return
         self._join()
         self.error, self._stopping = None, False
-        if self.on_malformed == "dead_letter" and self._dead_letters is None:
-            self._dead_letters = DeadLetters(self.config, self.dead_letter_topic)
+        self.connect_dead_letters()
         reader = Reader(self.config, self.topics, self._positions, self._from, self.batch_rows, self._group_id)
         self._positions.update(reader.positions)
+        self._read_before = sum(map(sum, self._counts.values()))
         self._reader = reader
         self._set("running")
         self._thread = threading.Thread(target=self._run, args=(reader,), name=f"smlnb-{self.topics[0]}", daemon=True)
         _running.add(self)
         self._thread.start()
+
+    def connect_dead_letters(self) -> None:
+        """Open the dead letters now, if the policy needs them; :meth:`start` does it by itself."""
+        if self.on_malformed == "dead_letter" and self._dead_letters is None:
+            self._dead_letters = DeadLetters(self.config, self.dead_letter_topic)
+
+    @property
+    def dead_letters(self) -> DeadLetters | None:
+        """Where refused records go by the present policy."""
+        return self._dead_letters if self.on_malformed == "dead_letter" else None
 
     def pause(self) -> None:
         """Emit nothing more until :meth:`resume`; the connection is kept. A batch that is being worked on is finished.
@@ -203,7 +224,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         """Stop, then go on from the positions; with another policy for malformed records, if one is given."""
         self.stop()
         if on_malformed is not None:
-            self.on_malformed = _policy(on_malformed)
+            self.on_malformed = on_malformed
         if positions is not None:
             self._positions = dict(positions)
         self.start()
@@ -248,7 +269,6 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             state, failure = "failed", error
         finally:
             reader.commit(self._positions)
-            self._read_before += reader.read - reader.pending
             reader.close()
             self._reader = None
             _running.discard(self)
@@ -275,8 +295,8 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         decoded = self._decoder.decode(values) if values else _NOTHING
         batch, failure = self._batch(chunk, values, offsets, decoded)
         if batch.stop > batch.start:
-            if self._dead_letters is not None and self.on_malformed == "dead_letter":
-                self._dead_letters.send(r for r in batch.refused if r.reason != TOMBSTONE)
+            if self.dead_letters is not None:
+                self.dead_letters.send(r for r in batch.refused if r.reason != TOMBSTONE)
             self._deliver(batch)
             self._count(batch, sum(map(len, filter(None, values))))
         if failure is not None:
@@ -395,12 +415,6 @@ class _Raw(Sequence[tuple[bytes | None, bytes | None]]):
 
 async def _all(waiting: Sequence[Any]) -> None:
     await asyncio.gather(*waiting)
-
-
-def _policy(name: str) -> Policy:
-    if name not in ("stop", "dead_letter", "skip"):
-        raise ConfigError(f"on_malformed is {name!r}; use 'stop', 'dead_letter' or 'skip'.")
-    return name  # type: ignore[return-value]
 
 
 def _stop_all() -> None:

@@ -1,0 +1,265 @@
+"""From a topic into a project, with controls: what ``smlnb.connect`` returns."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from streamz import Stream
+
+from smlnb.errors import StateMachineError
+from smlnb.ingest import nodes
+from smlnb.ingest.config import KafkaConfig
+from smlnb.ingest.kafka import Policy, from_kafka_arrow
+from smlnb.ingest.metrics import Metrics
+from smlnb.ingest.topics import watermarks
+from smlnb.project import Project
+
+__all__ = ["Feed", "connect"]
+
+
+def connect(
+    project: Project,
+    topic: str | Sequence[str],
+    *,
+    bootstrap_servers: str | None = None,
+    config: None | Mapping[str, Any] | KafkaConfig | str | Path = None,
+    format: Literal["auto", "json", "avro"] = "auto",  # noqa: A002 - the word that users know
+    start: Literal["earliest", "latest"] = "earliest",
+    on_malformed: Policy = "stop",
+    dead_letter_topic: str | None = None,
+    batch_rows: int = 5_000,
+    group_id: str | None = None,
+) -> Feed:
+    """Let a project learn a topic, or several, from now on; return the running feed.
+
+    A project that has read the topic before goes on where it stopped. Each record counts once.
+
+    Parameters
+    ----------
+    project : Project
+    topic : str or sequence of str
+    bootstrap_servers, config
+        Where the cluster is and how to log in; see :meth:`smlnb.KafkaConfig.of`.
+    format : {"auto", "json", "avro"}
+        Of the records' values. Avro is read by the schema registry that ``config`` names.
+    start : {"earliest", "latest"}
+        Where to begin in partitions that the project has not read.
+    on_malformed : {"stop", "dead_letter", "skip"}
+        What happens at a record that can't be decoded or does not fit the project: stop with an error that names it; write
+        it to ``dead_letter_topic`` and go on; or count it and go on.
+    dead_letter_topic : str, optional
+        ``<topic>-dlq`` by default.
+    batch_rows : int
+        The most records learned at once.
+    group_id : str, optional
+        The consumer group that is told the positions, for lag tools.
+
+    Raises
+    ------
+    BrokerUnavailableError
+        Within 10 seconds, if no broker answers or the login is refused.
+    TopicError
+        If the topic is missing; the message names similar ones.
+    ConfigError
+        If a setting is unknown or wrong.
+
+    Examples
+    --------
+    >>> import smlnb
+    >>> with smlnb.LocalBroker() as broker:
+    ...     where = {"bootstrap_servers": broker.bootstrap_servers}
+    ...     _ = smlnb.replay({"x": [1.0, 2.0, 3.0]}, "numbers", **where, block=True, progress=False)
+    ...     project = smlnb.Project("numbers", types="C")
+    ...     with smlnb.connect(project, "numbers", **where) as feed:
+    ...         feed.wait(timeout=30)
+    >>> project.n
+    3
+    """
+    feed = Feed(
+        project,
+        topic,
+        config=KafkaConfig.of(bootstrap_servers, config),
+        format=format,
+        start=start,
+        on_malformed=on_malformed,
+        dead_letter_topic=dead_letter_topic,
+        batch_rows=batch_rows,
+        group_id=group_id,
+    )
+    feed.start()
+    return feed
+
+
+class Feed:
+    """A project's connection to its topics; made by :func:`connect`.
+
+    Attributes
+    ----------
+    project : Project
+    stream : streamz.Stream
+        Emits each batch after the project has learned it: ``feed.stream.sink(print)``.
+    """
+
+    def __init__(self, project: Project, topic: str | Sequence[str], *, config: KafkaConfig, **options: Any) -> None:
+        self.project = project
+        self.config = config
+        self._source = from_kafka_arrow(topic, config=config, **options)
+        self._learn = nodes.learn(self._source, project)
+        self.stream: Stream = self._learn
+
+    @property
+    def topics(self) -> list[str]:
+        """What is read."""
+        return list(self._source.topics)
+
+    @property
+    def state(self) -> str:
+        """``created``, ``running``, ``paused``, ``stopped`` or ``failed``."""
+        return self._source.state
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why it failed."""
+        return self._source.error
+
+    @property
+    def metrics(self) -> Metrics:
+        """A snapshot of the numbers; ``rows`` are those learned since the feed was made.
+
+        ``read == rows + refused + pending`` holds in each snapshot.
+        """
+        counts = self._learn.counts
+        metrics = self._source.metrics
+        rows, refused = (sum(c[i] for c in counts.values()) for i in (0, 1))
+        parts = {
+            place: replace(part, rows=counts.get(place, (0, 0))[0], refused=counts.get(place, (0, 0))[1])
+            for place, part in metrics.partitions.items()
+        }
+        read = max(metrics.read, rows + refused)
+        return replace(metrics, read=read, rows=rows, refused=refused, pending=read - rows - refused, partitions=parts)
+
+    def start(self) -> None:
+        """Begin to learn, where the project stopped; nothing happens if it is running."""
+        if not self._source.stopped:
+            return
+        self.restart()
+
+    def pause(self) -> None:
+        """Learn nothing more until :meth:`resume`; a batch that is being learned is finished.
+
+        Raises
+        ------
+        StateMachineError
+            If it is stopped.
+        """
+        self._source.pause()
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`.
+
+        Raises
+        ------
+        StateMachineError
+            If it is stopped.
+        """
+        self._source.resume()
+
+    def stop(self) -> None:
+        """Stop and disconnect; what was learned stays. Nothing happens if it was stopped before."""
+        self._source.stop()
+
+    def restart(self, *, on_malformed: Policy | None = None) -> None:
+        """Stop, then go on where the project stopped; with another policy for malformed records, if one is given.
+
+        Raises
+        ------
+        BrokerUnavailableError, TopicError
+            As :func:`connect` does.
+        """
+        self._source.stop()
+        if on_malformed is not None:
+            self._source.on_malformed = on_malformed
+        self._source.connect_dead_letters()
+        self._learn.on_bad = "raise" if self._source.on_malformed == "stop" else "refuse"
+        self._learn.dead_letters = self._source.dead_letters
+        positions = {place: p for place, p in self.project.positions.items() if place[0] in self._source.topics}
+        self._source.restart(positions=positions)
+
+    def wait(self, rows: int | None = None, timeout: float | None = None) -> None:
+        """Wait until all that is in the topics *now* is learned, or until the feed has learned ``rows`` records.
+
+        Raises
+        ------
+        SmlnbError
+            What made the feed fail.
+        StateMachineError
+            If the feed is paused or stopped before.
+        TimeoutError
+            After ``timeout`` seconds.
+        """
+        ends = {} if rows is not None else self._ends()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._source.progress:
+            while not self._reached(rows, ends):
+                if self.error is not None:
+                    raise self.error
+                if self.state != "running":
+                    raise StateMachineError(f"The feed is {self.state}; nothing more would be learned by waiting.")
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError(f"After {timeout:g} s {self!r} was not done.")
+                self._source.progress.wait(0.5 if left is None else min(left, 0.5))
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        return {
+            (topic, partition): high
+            for topic in self.topics
+            for partition, (_, high) in watermarks(topic, config=self.config).items()
+        }
+
+    def _reached(self, rows: int | None, ends: Mapping[tuple[str, int], int]) -> bool:
+        if rows is not None:
+            return sum(learned for learned, _ in self._learn.counts.values()) >= rows
+        positions = self._source.positions
+        return all(positions.get(place, 0) >= end for place, end in ends.items())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        m = self.metrics
+        topics = ", ".join(map(repr, self.topics))
+        refused = f", refused={m.refused:_}" if m.refused else ""
+        return f"Feed({topics} -> {self.project.name!r}, {m.state}, rows={m.rows:_}{refused}, lag={m.lag:_})"
+
+    def _repr_html_(self) -> str:
+        m = self.metrics
+        cells = {
+            "state": m.state,
+            "records learned": f"{m.rows:,}",
+            "refused": f"{m.refused:,}",
+            "rate": f"{m.rate:,.0f} per second",
+            "to go": f"{m.lag:,}",
+            "partitions": f"{len(m.partitions)}",
+        }
+        if m.broker_error:
+            cells["broker"] = m.broker_error
+        if self.error is not None:
+            cells["error"] = str(self.error)
+        rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in cells.items())
+        title = html.escape(f"{', '.join(self.topics)} → {self.project.name}")
+        return f"<table><caption>{title}</caption>{rows}</table>"

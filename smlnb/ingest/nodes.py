@@ -1,0 +1,77 @@
+"""The streamz node that teaches a project."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Literal
+
+from streamz import Stream
+
+from smlnb.batch import Batch
+from smlnb.ingest.deadletter import DeadLetters
+from smlnb.project import Project
+
+__all__ = ["learn"]
+
+
+@Stream.register_api()
+class learn(Stream):  # type: ignore[misc] # noqa: N801 - streamz names its nodes like functions
+    """Let a project learn each batch, then pass the batch on.
+
+    Parameters
+    ----------
+    project : Project
+    on_bad : {"raise", "refuse"}
+        What happens at a record that does not fit the project, such as text in a continuous attribute: an error, and
+        nothing of the batch is learned; or the record is counted as refused.
+    dead_letters : DeadLetters, optional
+        Where such records are written to.
+
+    Attributes
+    ----------
+    counts : dict of (topic, partition) to (learned, refused)
+        Refused are records that could not be decoded and records that did not fit.
+
+    Examples
+    --------
+    >>> import smlnb
+    >>> project, source = smlnb.Project("p", types="C"), Stream()
+    >>> batches = source.learn(project).sink_to_list()
+    >>> source.emit({"x": [1.0, 2.0]})
+    >>> project.n, len(batches)
+    (2, 1)
+    """
+
+    def __init__(
+        self,
+        upstream: Stream,
+        project: Project,
+        *,
+        on_bad: Literal["raise", "refuse"] = "raise",
+        dead_letters: DeadLetters | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.project = project
+        self.on_bad: Literal["raise", "refuse"] = on_bad
+        self.dead_letters = dead_letters
+        self._counts: dict[tuple[str, int], tuple[int, int]] = {}
+        self._lock = threading.Lock()
+        super().__init__(upstream, **kwargs)
+
+    @property
+    def counts(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Records learned and refused, per (topic, partition)."""
+        with self._lock:
+            return dict(self._counts)
+
+    def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:  # noqa: ARG002 - streamz passes them
+        """Learn one batch and pass it on."""
+        learned = self.project.learn(x, on_bad=self.on_bad)
+        if isinstance(x, Batch):
+            with self._lock:
+                rows, refused = self._counts.get((x.topic, x.partition), (0, 0))
+                now = (rows + learned.rows, refused + len(learned.refused) + len(x.refused))
+                self._counts[x.topic, x.partition] = now
+        if self.dead_letters is not None and learned.refused:
+            self.dead_letters.send(learned.refused)
+        return self._emit(x, metadata=metadata)
