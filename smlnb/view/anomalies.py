@@ -75,7 +75,7 @@ class Anomalies(Panel):
             self._wanted = True
             self.say("")
             if self._source is not None:
-                publisher.work(self._source.restart, self._restarted)
+                self.work(self._source.restart, self._restarted)
             else:
                 self.draw()
 
@@ -112,7 +112,7 @@ class Anomalies(Panel):
         """Begin to read, as soon as the topic is there; a scorer makes it with its first record."""
         if not self._trying and time.monotonic() - self._tried_at >= RETRY:
             self._trying = True
-            publisher.work(self._make_source, self._begun)
+            self.work(self._make_source, self._begun)
 
     def _begun(self, result: Callable[[], Any]) -> None:
         self._trying = False
@@ -122,18 +122,17 @@ class Anomalies(Panel):
         except TopicError:
             self.say(f"Waiting for the topic {self.topic!r}: it appears with the first score.")
             return
-        except SmlnbError as error:
+        except SmlnbError:
             self._wanted = False
-            self.fail(error)
-            return
+            raise
         self.say("")
         weakref.finalize(self, publisher.call, self._source.stop).atexit = False
         if not self._wanted or self.closed:
             self._source.stop()
 
     def _restarted(self, result: Callable[[], Any]) -> None:
-        self.guard(result)
-        self.refresh()
+        result()
+        self.draw()
 
     def _draw_facts(self) -> None:
         read = self.log.n

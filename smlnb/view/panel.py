@@ -6,7 +6,7 @@ import traceback
 import weakref
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import ipywidgets as w
 
@@ -15,6 +15,8 @@ from smlnb.view.figures import bokehjs
 from smlnb.view.publish import publisher
 
 __all__ = ["Panel", "button", "error_html", "row"]
+
+T = TypeVar("T")
 
 
 def error_html(error: BaseException) -> str:
@@ -125,6 +127,10 @@ class Panel:
         """Let a change of a control call ``action``, a method of this panel."""
         run = self._callback(action)
         control.observe(lambda _change: run(), trait)
+
+    def work(self, task: Callable[[], T], done: Callable[[Callable[[], T]], Any]) -> None:
+        """Run a slow ``task`` beside the kernel's main thread, then ``done(result)`` in it; see :meth:`Publisher.work`."""
+        publisher.work(task, lambda result: self.guard(lambda: done(result)))
 
     def close(self) -> None:
         """Stop, and take the panel off the page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -29,6 +30,7 @@ KINDS: Final = [
     ("X \u2013 ignored", "X"),
 ]
 PEEKED: Final = 200
+RETRY: Final = 1.0  # seconds between two looks for a topic that is missing or empty
 _taken: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
@@ -68,6 +70,8 @@ class ProjectForm(Panel):
         self._making = threading.RLock()
         self._drops: dict[str, w.Dropdown] = {}
         self._settling = False
+        self._looking = False
+        self._looked_at = 0.0
         self._facts = w.HTML(facts("New project"))
         self.topic = _text("Topic", topic or "", "The Kafka topic whose records the project learns")
         self.look_button = button("Look at the topic", "Read its latest records and guess the type of each column")
@@ -158,7 +162,7 @@ class ProjectForm(Panel):
                 feed = connect(project, self.topic.value.strip(), **self._where, **self._options)
             _taken[name] = project
             self.project, self.feed = project, feed
-        publisher.call(self._created)
+        publisher.call(self.guard, self._created)
         if self._on_create is not None:
             self._on_create(project)
         return project
@@ -198,8 +202,10 @@ class ProjectForm(Panel):
         self.feed = feed
 
     def draw(self) -> None:
-        """Show how far the project is."""
+        """Show how far the project is; look again for a topic that was missing or empty."""
         if self.project is None:
+            if isinstance(self.error, TopicError) and self.topic.value.strip():
+                self._look_again()
             return
         text = f"{self.project.name}: {whole(self.project.n)} rows learned"
         if self.feed is not None:
@@ -213,17 +219,24 @@ class ProjectForm(Panel):
     def _look(self) -> None:
         self.say("Looking at the topic \N{HORIZONTAL ELLIPSIS}")
         self.sample = None
-        publisher.work(self.peek, self._looked)
+        self._looking = True
+        self.work(self.peek, self._looked)
+
+    def _look_again(self) -> None:
+        if not self._looking and time.monotonic() - self._looked_at >= RETRY:
+            self._looking = True
+            self.work(self.peek, self._looked)
 
     def _looked(self, result: Callable[[], pa.RecordBatch]) -> None:
+        self._looking = False
+        self._looked_at = time.monotonic()
         wrong: SmlnbError | None = None
         try:
             sample = result()
-        except SmlnbError as error:
+        except SmlnbError:
             self.columns.children, self._drops = (), {}
             self._set_letters("")
-            self.fail(error)
-            return
+            raise
         try:
             schema = _guess(sample, self._given)
         except SchemaError as error:
@@ -232,8 +245,8 @@ class ProjectForm(Panel):
         self._drops = {a.name: self._menu(a.name, str(a.kind), sample) for a in schema}
         self.columns.children = tuple(self._drops.values())
         if wrong is not None:
-            self.fail(wrong)
-        elif self.project is None:
+            raise wrong
+        if self.project is None:
             self.say(
                 f"{len(schema)} columns found; their types are guessed from the last {whole(sample.num_rows)} records. "
                 "Correct what is wrong."
@@ -273,11 +286,11 @@ class ProjectForm(Panel):
     def _create(self) -> None:
         self.create_button.disabled = True
         self.say("Creating \N{HORIZONTAL ELLIPSIS}")
-        publisher.work(self.create, self._tried)
+        self.work(self.create, self._tried)
 
     def _tried(self, result: Callable[[], Any]) -> None:
         self.create_button.disabled = False
-        self.guard(result)
+        result()
 
     def _created(self) -> None:
         made = self.project.name
