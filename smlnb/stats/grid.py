@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 __all__ = ["LAST_LEVEL", "coarsen", "edges", "keys_of"]
 
 MANTISSA_LEVELS = 47  # 52 - 5: below that, 5 bits of mantissa stay
+MAGNITUDE = np.int64(2**63 - 1)  # all bits but the sign
 CORE = 32  # cells of a flushed exponent range, 2**5
 SMALLEST = -1027  # at level 47 the cells next to zero are 2**-1027 wide
 LAST_LEVEL = MANTISSA_LEVELS + 2046
@@ -44,13 +45,14 @@ def keys_of(values: NDArray[np.float64], levels: Any) -> Keys:
     >>> keys_of(np.array([0.0, 1.0, 1.01, -1.0]), 47).tolist()
     [0, 32736, 32736, -32737]
     """
-    magnitude = np.abs(values).view(np.int64)
-    shift = np.minimum(levels, MANTISSA_LEVELS)
-    magnitude >>= shift
+    bits = (values + 0.0).view(np.int64)  # adding zero makes -0.0 positive
+    negative = bits >> 63
+    magnitude = np.bitwise_and(bits, MAGNITUDE, out=bits)
+    magnitude >>= np.minimum(levels, MANTISSA_LEVELS)
     flush = np.asarray(levels) - MANTISSA_LEVELS
     if (flush > 0).any():
         magnitude = _flush(magnitude, np.maximum(flush, 0))
-    return np.asarray(magnitude ^ -(values < 0).view(np.int8))
+    return np.bitwise_xor(magnitude, negative, out=magnitude)
 
 
 def coarsen(keys: Keys, level: int, to: int) -> Keys:

@@ -132,13 +132,21 @@ class Histogram(Accumulator):
             missed &= finite
         most_missed = 0
         for i in np.flatnonzero(missed.any(axis=1)).tolist():
-            fresh = keys[i, missed[i]]
-            most_missed = max(most_missed, len(fresh))
-            self._add(i, fresh, np.ones(len(fresh), np.int64))
+            most_missed = max(most_missed, self._count(i, keys[i, missed[i]]))
         self.n += rows
         crowded = any(len(k) > self.cells for k in self._keys)
         if crowded or (most_missed > REBUILD_SHARE * rows and self.n > REBUILD_GROWTH * self._rebuilt_at):
             self._settle()
+
+    def _count(self, i: int, keys: Counts) -> int:
+        """Count keys that the lookup does not know, in cells of their own where need be; return how many there were."""
+        at = np.searchsorted(self._keys[i], keys)
+        known = self._keys[i].take(at, mode="clip") == keys if len(self._keys[i]) else np.zeros(len(keys), bool)
+        np.add.at(self._counts[i], at[known], 1)
+        if not known.all():
+            fresh = keys[~known]
+            self._add(i, fresh, np.ones(len(fresh), np.int64))
+        return len(keys)
 
     def _add(self, i: int, keys: Counts, counts: Counts) -> None:
         """Add counts of keys given at the present level of attribute ``i``."""
@@ -250,7 +258,7 @@ class Histogram(Accumulator):
         histogram._levels = payload["levels"].copy()
         ends = np.cumsum(payload["lengths"])[:-1]
         histogram._keys = list(np.split(payload["keys"], ends)) if histogram.width else []
-        histogram._counts = list(np.split(payload["counts"], ends)) if histogram.width else []
+        histogram._counts = list(np.split(payload["counts"].copy(), ends)) if histogram.width else []
         histogram._rebuild()
         return histogram
 
