@@ -1,7 +1,8 @@
 """Avro values, framed as by Confluent's serialisers, to columns.
 
 Records of plain fields go through pyruhvro, a batch at a time and several million a second; it does not look at what
-follows a record, so the columns are encoded again and the lengths compared. Anything else goes through fastavro, one by one.
+follows a record, so the columns are encoded again and the lengths compared. Anything else goes through fastavro, one
+by one.
 """
 
 from __future__ import annotations
@@ -170,8 +171,10 @@ class _Writer:
             return [batch]
         if len(bodies) == 1:
             one, reasons = self._one_by_one(bodies)
-            bad.update({first: reason for reason in reasons.values()})
-            return [] if reasons else [one]
+            if reasons:
+                bad[first] = reasons[0]
+                return []
+            return [one]
         middle = len(bodies) // 2
         return self._halved(bodies[:middle], first, bad) + self._halved(bodies[middle:], first + middle, bad)
 
@@ -186,7 +189,7 @@ class _Writer:
                 for name, kind, _ in self._fields:
                     pa.array([arrays[name]], kind)
             except _BROKEN as error:
-                bad[i] = f"broken Avro: {type(error).__name__}: {error}".rstrip(": ")
+                bad[i] = _why(error)
                 continue
             if stream.tell() != len(body):
                 bad[i] = f"broken Avro: {len(body) - stream.tell()} bytes follow the record"
@@ -201,6 +204,12 @@ class _Writer:
     def _cast(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = [c if c.type == k else c.cast(k) for c, (_, k, _) in zip(batch.columns, self._fields, strict=True)]
         return pa.RecordBatch.from_arrays(columns, schema=self._arrow())
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, EOFError | struct.error | StopIteration):
+        return "broken Avro: the bytes end within the record"
+    return f"broken Avro: {type(error).__name__}: {error}".rstrip(": ")
 
 
 def _converted(value: Any, convert: Any) -> Any:

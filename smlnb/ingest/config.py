@@ -50,7 +50,7 @@ class KafkaConfig:
     def of(
         cls,
         bootstrap_servers: str | None = None,
-        config: None | Mapping[str, Any] | KafkaConfig | str | os.PathLike[str] = None,
+        config: Mapping[str, Any] | KafkaConfig | str | os.PathLike[str] | None = None,
         *,
         file: str | os.PathLike[str] | None = None,
     ) -> Self:
@@ -61,8 +61,8 @@ class KafkaConfig:
         bootstrap_servers : str, optional
             ``host:port``, several with commas.
         config : mapping, KafkaConfig, or path of a file, optional
-            Keys of librdkafka, ``schema.registry.url``, ``schema.registry.basic.auth.user.info`` and so on. A file holds
-            ``key=value`` lines (Java's ``.properties``) or one JSON object.
+            Keys of librdkafka, ``schema.registry.url``, ``schema.registry.basic.auth.user.info`` and so on. A file
+            holds ``key=value`` lines (Java's ``.properties``) or one JSON object.
         file : path, optional
             A file of settings besides a mapping.
 
@@ -85,8 +85,9 @@ class KafkaConfig:
             settings["bootstrap.servers"] = str(bootstrap_servers)
         if not str(settings.get("bootstrap.servers", "")).strip():
             raise ConfigError(
-                "There is no broker's address. Give bootstrap_servers='host:9092', the key 'bootstrap.servers' in config, "
-                f"or set {ENVIRONMENT}BOOTSTRAP_SERVERS. For a broker of your own: smlnb.LocalBroker().bootstrap_servers.",
+                "There is no broker's address. Give bootstrap_servers='host:9092', the key 'bootstrap.servers' in "
+                f"config, or set {ENVIRONMENT}BOOTSTRAP_SERVERS. For a broker of your own: "
+                "smlnb.LocalBroker().bootstrap_servers.",
             )
         return cls({k: Secret(v) if isinstance(v, str) and is_secret(k, v) else v for k, v in settings.items()})
 
@@ -257,7 +258,8 @@ def _unavailable(config: KafkaConfig, reported: Mapping[str, str], otherwise: st
     for name in ("_AUTHENTICATION", "_SSL"):
         if name in reported:
             return BrokerUnavailableError(
-                f"The broker at {config.bootstrap_servers} refused the login: {_tidy(config, reported[name])}. {_CREDENTIALS}",
+                f"The broker at {config.bootstrap_servers} refused the login: {_tidy(config, reported[name])}. "
+                f"{_CREDENTIALS}",
             )
     reasons = [v for k, v in reported.items() if k != "_ALL_BROKERS_DOWN"] or [otherwise]
     hint = "Is it running, and is the address right?"

@@ -42,12 +42,12 @@ class Decoded:
 class Decoder(Protocol):
     """Something that makes columns of values, and remembers the columns it has seen.
 
-    The type of a column is that of its first value. Later records may bring new columns, leave columns out (they are null)
-    and turn whole numbers into decimal ones; a record in which a column changes its type otherwise is refused.
+    The type of a column is that of its first value. Later records may bring new columns, leave columns out (they are
+    null) and turn whole numbers into decimal ones; a record in which a column changes its type otherwise is refused.
     """
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Decode the values; what can't be decoded is refused by itself, with a reason, and nothing is raised for it."""
+        """Decode the values; what can't be decoded is refused by itself, with a reason; nothing is raised for it."""
         ...
 
 

@@ -28,7 +28,7 @@ def connect(
     topic: str | Sequence[str],
     *,
     bootstrap_servers: str | None = None,
-    config: None | Mapping[str, Any] | KafkaConfig | str | Path = None,
+    config: Mapping[str, Any] | KafkaConfig | str | Path | None = None,
     format: Literal["auto", "json", "avro"] = "auto",  # noqa: A002 - the word that users know
     start: Literal["earliest", "latest"] = "earliest",
     on_malformed: Policy = "stop",
@@ -51,8 +51,8 @@ def connect(
     start : {"earliest", "latest"}
         Where to begin in partitions that the project has not read.
     on_malformed : {"stop", "dead_letter", "skip"}
-        What happens at a record that can't be decoded or does not fit the project: stop with an error that names it; write
-        it to ``dead_letter_topic`` and go on; or count it and go on.
+        What happens at a record that can't be decoded or does not fit the project: stop with an error that names it;
+        write it to ``dead_letter_topic`` and go on; or count it and go on.
     dead_letter_topic : str, optional
         ``<topic>-dlq`` by default.
     batch_rows : int

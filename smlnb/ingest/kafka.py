@@ -1,7 +1,8 @@
 """The streamz source: topics in, Arrow batches with their positions out.
 
 One thread per source polls, gathers, decodes and emits. It emits synchronously: while a batch is being worked on
-downstream nothing more is read, so memory is bounded. Its positions are those of what has been emitted, and nothing else.
+downstream nothing more is read, so memory is bounded. Its positions are those of what has been emitted, and nothing
+else.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
     group_id : str, optional
         Consumer group that is told the positions, for lag tools; one of its own by default.
     on_malformed : {"stop", "dead_letter", "skip"}
-        What happens at a record that can't be decoded: stop before it, with an error; write it to the dead letters and go
-        on; or just count it and go on. Tombstones (records without a value) are always counted and nothing else.
+        What happens at a record that can't be decoded: stop before it, with an error; write it to the dead letters
+        and go on; or just count it and go on. Tombstones (records without a value) are counted and nothing else.
     dead_letter_topic : str, optional
         ``<topic>-dlq`` by default.
 
@@ -81,7 +82,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         self,
         topics: str | Sequence[str],
         bootstrap_servers: str | None = None,
-        config: None | Mapping[str, Any] | KafkaConfig | str | Path = None,
+        config: Mapping[str, Any] | KafkaConfig | str | Path | None = None,
         *,
         start: Literal["earliest", "latest"] = "earliest",
         positions: Mapping[Place, int] | None = None,
@@ -120,7 +121,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         self._stopping = False
         self.progress = threading.Condition()  # notified after each batch and each change of state
 
-    # -- control ---------------------------------------------------------------------------------------------------------
+    # -- control --------------------------------------------
 
     @property
     def state(self) -> str:
@@ -166,7 +167,14 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         self._join()
         self.error, self._stopping = None, False
         self.connect_dead_letters()
-        reader = Reader(self.config, self.topics, self._positions, self._from, self.batch_rows, self._group_id)
+        reader = Reader(
+            self.config,
+            self.topics,
+            positions=self._positions,
+            start=self._from,
+            batch_rows=self.batch_rows,
+            group_id=self._group_id,
+        )
         self._positions.update(reader.positions)
         self._read_before = sum(map(sum, self._counts.values()))
         self._reader = reader
@@ -246,7 +254,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         thread.join(timeout)
         if thread.is_alive():
             raise StateMachineError(
-                f"The source of {self._named} did not stop within {timeout:g} s: something downstream is still at work.",
+                f"The source of {self._named} did not stop within {timeout:g} s: something downstream is at work.",
             )
         self._thread = None
 
@@ -259,7 +267,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         """Where refused records are written to, by the policy ``dead_letter``."""
         return self._dead_letter_topic or f"{self.topics[0]}-dlq"
 
-    # -- the thread ------------------------------------------------------------------------------------------------------
+    # -- the thread --------------------------------------------
 
     def _run(self, reader: Reader) -> None:
         state, failure = "stopped", None
@@ -320,8 +328,8 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             stop = int(offsets[first])
             failure = DecodeError(
                 f"{topic}[{partition}] offset {stop} can't be decoded: {reason}. Reading stopped before this record. "
-                "Go on with restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which writes "
-                f"them to {self.dead_letter_topic!r}.",
+                "Go on with restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which "
+                f"writes them to {self.dead_letter_topic!r}.",
             )
         refusals = tuple(
             Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.messages[i].key(), values[i])
@@ -357,7 +365,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             self._rate.add(len(batch))
             self.progress.notify_all()
 
-    # -- what can be seen ------------------------------------------------------------------------------------------------
+    # -- what can be seen --------------------------------------------
 
     @property
     def metrics(self) -> Metrics:
@@ -421,10 +429,10 @@ def _stop_all() -> None:
     """Stop what still runs when the interpreter ends, and wait for it, but not for long."""
     sources = list(_running)
     for source in sources:
-        source._stopping = True  # noqa: SLF001
+        source._stopping = True
     for source in sources:
-        if source._thread is not None:  # noqa: SLF001
-            source._thread.join(2.0)  # noqa: SLF001
+        if source._thread is not None:
+            source._thread.join(2.0)
 
 
 atexit.register(_stop_all)

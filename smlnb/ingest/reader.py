@@ -11,10 +11,12 @@ from typing import Any
 
 from confluent_kafka import (
     Consumer,
-    KafkaError as ClientError,
     KafkaException,
     Message,
     TopicPartition,
+)
+from confluent_kafka import (
+    KafkaError as ClientError,
 )
 
 from smlnb.errors import KafkaError, PositionError
@@ -74,15 +76,16 @@ class _Buffer:
 class Reader:
     """Reads all partitions of some topics from known positions; used by one thread, but for :attr:`high` and errors.
 
-    Partitions are assigned, not subscribed: there is no rebalance, and a reader that does not poll is not thrown out. Each
-    chunk begins where the one before it ended, so holes (compaction, transaction markers) are within chunks. The ends of
-    partitions are reported by the broker, so that a hole at the very end is covered, too.
+    Partitions are assigned, not subscribed: there is no rebalance, and a reader that does not poll is not thrown out.
+    Each chunk begins where the one before it ended, so holes (compaction, transaction markers) are within chunks. The
+    ends of partitions are reported by the broker, so that a hole at the very end is covered, too.
     """
 
     def __init__(
         self,
         config: KafkaConfig,
         topics: Sequence[str],
+        *,
         positions: Mapping[Place, int],
         start: str,
         batch_rows: int,
@@ -140,7 +143,7 @@ class Reader:
         """Where the chunks that have not been taken yet begin."""
         return {place: buffer.start for place, buffer in self._buffers.items()}
 
-    # -- reading -------------------------------------------------------------------------------------------------------
+    # -- reading --------------------------------------------
 
     def poll(self, timeout: float) -> None:
         """Read some records into the buffers; wait for at most ``timeout`` seconds.
@@ -239,7 +242,7 @@ class Reader:
         self.pending -= len(messages)
         return chunk
 
-    # -- control ---------------------------------------------------------------------------------------------------------
+    # -- control --------------------------------------------
 
     def pause(self, paused: bool) -> None:
         """Stop or go on fetching; the connection is kept."""

@@ -40,7 +40,7 @@ def replay(
     *,
     rate: float | None = None,
     bootstrap_servers: str | None = None,
-    config: None | Mapping[str, Any] | KafkaConfig | str | Path = None,
+    config: Mapping[str, Any] | KafkaConfig | str | Path | None = None,
     format: Literal["json", "avro"] = "json",  # noqa: A002 - the word that users know
     partitions: int = 8,
     key: str | None = None,
@@ -54,8 +54,8 @@ def replay(
     Parameters
     ----------
     data
-        An Arrow, pandas or polars table, a dict of columns, a list of dicts, an array with ``names``; the path of a CSV,
-        Parquet or JSON-lines file; or an iterator of such tables.
+        An Arrow, pandas or polars table, a dict of columns, a list of dicts, an array with ``names``; the path of a
+        CSV, Parquet or JSON-lines file; or an iterator of such tables.
     topic : str
         Created with ``partitions`` if it is missing.
     rate : float, optional
@@ -67,8 +67,8 @@ def replay(
     partitions : int
         Of a topic that has to be created.
     key : str, optional
-        The column whose values are the records' keys; Kafka then chooses the partition by the key. Without, rows go to the
-        partitions in turn.
+        The column whose values are the records' keys; Kafka then chooses the partition by the key. Without, rows go to
+        the partitions in turn.
     block : bool
         Return when all is written.
     progress : bool
@@ -168,7 +168,7 @@ class Replay:
         except (KafkaException, ValueError, TypeError) as error:
             raise client_error(error, config) from None
 
-    # -- control ---------------------------------------------------------------------------------------------------------
+    # -- control --------------------------------------------
 
     def start(self, *, progress: bool = True) -> None:
         """Begin to write; a replay runs once.
@@ -211,7 +211,7 @@ class Replay:
         if self.error is not None:
             raise self.error
 
-    # -- the thread ------------------------------------------------------------------------------------------------------
+    # -- the thread --------------------------------------------
 
     def _run(self, progress: bool) -> None:
         state = "failed"
@@ -316,7 +316,7 @@ class Replay:
         if self.error is not None:
             raise self.error
 
-    # -- what can be seen ------------------------------------------------------------------------------------------------
+    # -- what can be seen --------------------------------------------
 
     @property
     def metrics(self) -> ReplayMetrics:

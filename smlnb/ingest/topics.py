@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 from confluent_kafka import (
     Consumer,
-    KafkaError as ClientError,
     KafkaException,
     Message,
     TopicPartition,
+)
+from confluent_kafka import (
+    KafkaError as ClientError,
 )
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
 
@@ -177,7 +179,8 @@ def peek(
         _, reason = decoded.refused[-1]
         raise DecodeError(f"None of the latest {len(messages)} records of {topic!r} can be decoded: {reason}.")
     keep = np.arange(len(decoded.rows))[-n:]
-    return decoded.data.take(keep).to_pandas()
+    frame: pd.DataFrame = decoded.data.take(keep).to_pandas()
+    return frame
 
 
 def _latest(settings: KafkaConfig, topic: str, ends: Mapping[int, tuple[int, int]], n: int) -> Sequence[Message]:
