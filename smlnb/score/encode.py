@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import fastavro
@@ -15,6 +15,7 @@ import pyarrow.types as pt
 from smlnb.batch import Batch
 from smlnb.errors import ConfigError, SchemaError
 from smlnb.ingest.config import KafkaConfig
+from smlnb.ingest.encode import row_encoder
 from smlnb.ingest.registry import frame, registered_schema
 from smlnb.score.scored import Scored
 from smlnb.score.thresholds import FLAGS
@@ -23,10 +24,10 @@ __all__ = ["FORMATS", "encoder"]
 
 FORMATS: Final = ("json", "avro")
 
-Encode = Callable[[Any], list[bytes]]
+Encode = Callable[[Scored | Batch | pa.RecordBatch], list[bytes]]
 
 
-def encoder(value_format: str, topic: str, config: KafkaConfig | None = None) -> Encode:
+def encoder(value_format: str, topic: str, config: KafkaConfig) -> Encode:
     """Return a function from a :class:`Scored`, a :class:`Batch` or a record batch to one value per row.
 
     Raises
@@ -36,29 +37,30 @@ def encoder(value_format: str, topic: str, config: KafkaConfig | None = None) ->
 
     Examples
     --------
-    >>> encoder("json", "t")(pa.record_batch({"x": [1, None]}))
+    >>> encoder("json", "t", KafkaConfig.of("localhost:9092"))(pa.record_batch({"x": [1, None]}))
     [b'{"x":1}', b'{"x":null}']
     """
-    if value_format == "json":
-        encode = msgspec.json.Encoder(decimal_format="number").encode
-        return lambda data: [encode(row) for row in _rows(data)]
-    if value_format != "avro":
+    if value_format not in FORMATS:
         raise ConfigError(f"There is no output format {value_format!r}. Use one of {', '.join(FORMATS)}.")
-    if config is None or config.registry is None:
-        raise ConfigError("Avro needs a schema registry. Set schema.registry.url in config, or use format='json'.")
-    return _AvroEncoder(topic, config)
+    rows = row_encoder(value_format, topic, config)
+    scores = _AvroScores(topic, config) if value_format == "avro" else _json_scores
+
+    def encode(data: Scored | Batch | pa.RecordBatch) -> list[bytes]:
+        if isinstance(data, Scored):
+            return scores(data)
+        return rows(data.data if isinstance(data, Batch) else data)
+
+    return encode
 
 
-def _rows(data: Any) -> Iterable[dict[str, Any]]:
-    if isinstance(data, Scored):
-        return data.rows()
-    batch: pa.RecordBatch = data.data if isinstance(data, Batch) else data
-    names = batch.schema.names
-    columns = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    return (dict(zip(names, values, strict=True)) for values in columns)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-class _AvroEncoder:
+def _json_scores(scored: Scored) -> list[bytes]:
+    return [_encode(row) for row in scored.rows()]
+
+
+class _AvroScores:
     """Registers the schema of the first rows, and again when the columns have become others."""
 
     def __init__(self, topic: str, config: KafkaConfig) -> None:
@@ -68,29 +70,24 @@ class _AvroEncoder:
         self._frame = b""
         self._schema: Any = None
 
-    def __call__(self, data: Any) -> list[bytes]:
-        own = data.kept_data if isinstance(data, Scored) else data.data if isinstance(data, Batch) else data
-        if own.schema != self._known:
-            self._register(own.schema, scored=isinstance(data, Scored))
+    def __call__(self, scored: Scored) -> list[bytes]:
+        kept = scored.kept_data.schema
+        if kept != self._known:
+            self._register(kept)
         values = []
-        for row in _rows(data):
+        for row in scored.rows():
             buffer = io.BytesIO(self._frame)
             buffer.seek(0, io.SEEK_END)
             fastavro.schemaless_writer(buffer, self._schema, row)
             values.append(buffer.getvalue())
         return values
 
-    def _register(self, columns: pa.Schema, *, scored: bool) -> None:
-        fields = [_field(column.name, _avro_type(column)) for column in columns]
-        text = {
-            "type": "record",
-            "name": "Score" if scored else "Row",
-            "namespace": "smlnb",
-            "fields": [*_SCORE_FIELDS, *fields] if scored else fields,
-        }
+    def _register(self, kept: pa.Schema) -> None:
+        fields = [*_SCORE_FIELDS, *(_field(column.name, _avro_type(column)) for column in kept)]
+        text = {"type": "record", "name": "Score", "namespace": "smlnb", "fields": fields}
         self._frame = frame(registered_schema(self._config, self._subject, json.dumps(text)))
         self._schema = fastavro.parse_schema(text)
-        self._known = columns
+        self._known = kept
 
 
 def _field(name: str, kind: Any) -> dict[str, Any]:
@@ -131,7 +128,7 @@ _SCORE_FIELDS: Final[list[dict[str, Any]]] = [
             "items": {
                 "type": "record",
                 "name": "Contribution",
-                "fields": [{"name": "feature", "type": "string"}, {"name": "contribution", "type": "double"}],
+                "fields": [{"name": "feature", "type": "string"}, _field("contribution", _MAYBE_NUMBER)],
             },
         },
     },

@@ -36,8 +36,7 @@ class Scored:
     features : tuple of str
         The model's inputs.
     top : array of int, shape (rows, k)
-        The inputs that contribute most to each score, as positions in ``features``, the largest first. Those that
-        contribute nothing are not written.
+        The inputs that contribute most to each score, as positions in ``features``, the largest first.
     contributions : array, shape (rows, k)
         What these contribute.
     model : str
@@ -104,7 +103,7 @@ class Scored:
             return iter([[] for _ in range(len(self))])
         by_row = zip(zip(*names, strict=True), zip(*shares, strict=True), strict=True)
         return (
-            [{"feature": name, "contribution": share} for name, share in zip(*pair, strict=True) if share > 0]
+            [{"feature": n, "contribution": s if math.isfinite(s) else None} for n, s in zip(*pair, strict=True)]
             for pair in by_row
         )
 

@@ -58,7 +58,8 @@ def test_only_as_many_contributions_as_asked_are_named():
 
 def test_a_missing_value_contributes_nothing_and_the_row_still_has_a_score():
     row = next(Judge(Distance())(batch({"a": [None, 1.0], "b": [2.0, 1.0]})).rows())
-    assert (row["score"], row["top"]) == (2.0, [{"feature": "b", "contribution": 2.0}])
+    top = [{"feature": "b", "contribution": 2.0}, {"feature": "a", "contribution": 0.0}]
+    assert (row["score"], row["top"]) == (2.0, top)
 
 
 def test_a_missing_input_counts_as_missing_in_every_row():

@@ -145,7 +145,7 @@ def test_scores_are_written_as_avro_that_the_registry_explains(local_broker, top
 
 
 def test_avro_without_a_registry_says_what_to_set(local_broker):
-    with pytest.raises(ConfigError, match=r"Set schema\.registry\.url"):
+    with pytest.raises(ConfigError, match=r"schema\.registry\.url"):
         Stream().to_kafka_arrow("t", bootstrap_servers=local_broker.bootstrap_servers, format="avro")
 
 
@@ -157,7 +157,7 @@ def test_an_unknown_format_is_refused(local_broker):
 def test_what_avro_has_no_type_for_is_named(local_broker, registry):
     source = Stream()
     source.to_kafka_arrow("t", bootstrap_servers=local_broker.bootstrap_servers, config=registry.config, format="avro")
-    with pytest.raises(SchemaError, match="The field 'l' is of type list"):
+    with pytest.raises(SchemaError, match="'l' is list"):
         source.emit(pa.record_batch({"l": [[1], [2]]}))
 
 

@@ -1,0 +1,441 @@
+"""The ``smlnb`` command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+import smlnb
+from smlnb.errors import ConfigError, DataError, KafkaError, SchemaError, SmlnbError, WorkspaceError
+
+__all__ = ["app", "main"]
+
+FAILED, MISTAKE = 1, 2  # exit codes
+_EVERY = 0.25  # seconds between two looks
+
+
+class _RunFailedError(SmlnbError):
+    """Something failed while it ran, through no mistake in the call."""
+
+    def __init__(self, reason: SmlnbError | str) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class _Commands(TyperGroup):
+    """Shows an error of ours as one red line, not as a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _RunFailedError as error:
+            shown, code = error.reason if isinstance(error.reason, SmlnbError) else KafkaError(str(error)), FAILED
+        except SmlnbError as error:
+            shown, code = error, MISTAKE
+        text = " ".join(str(shown).split())
+        Console(stderr=True).print(Text.assemble((f"error {shown.code} ", "bold red"), (text, "red")), soft_wrap=True)
+        raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Streaming machine learning and exploration for Apache Kafka. Begin with [bold]smlnb demo[/].",
+)
+
+Servers = Annotated[
+    str | None,
+    typer.Option("--bootstrap-servers", "-b", metavar="HOST:PORT", help="Addresses of the brokers."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="Settings of the cluster: .properties or JSON, any key of librdkafka."
+    ),
+]
+Topic = Annotated[str, typer.Option("--topic", "-t", help="The topic.")]
+WorkspaceFile = Annotated[
+    Path, typer.Option("--workspace", "-w", metavar="FILE", help="The file with projects and models.")
+]
+CaughtUp = Annotated[bool, typer.Option("--until-caught-up", help="End when all that is in the topic now is done.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"smlnb {smlnb.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    *,
+    bootstrap_servers: Servers = None,
+    config: Config = None,
+    rows: Annotated[int | None, typer.Option(help="How many rows; all of the data by default.")] = None,
+    rate: Annotated[float, typer.Option(help="Rows per second; 0 is as fast as possible.")] = 5000,
+    seed: Annotated[int | None, typer.Option(help="Another order of the rows, or other synthetic data.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout, and nothing else.")] = False,
+) -> None:
+    """Run the whole loop: data into a topic, live statistics, a model, scores into another topic and back.
+
+    Without an address it runs on an embedded broker. The data is Statlog (Shuttle), or synthetic data of its shape
+    where that can't be had.
+
+    Example: [bold]smlnb demo --rows 20000[/]
+    """
+    from smlnb.demo import Demo
+    from smlnb.terminal import demo_display, outcome_view
+
+    console = Console(stderr=as_json)
+
+    def note(text: str) -> None:
+        console.print(Text(text, "magenta"), soft_wrap=True)
+
+    if rate < 0:
+        raise DataError(f"--rate {rate:g}: give the rows per second, or 0 for as fast as possible.")
+    run = Demo(bootstrap_servers=bootstrap_servers, config=config, rows=rows, rate=rate or None, seed=seed, note=note)
+    try:
+        with _running(), demo_display(run, console) as show:
+            outcome = run.run(show)
+    finally:
+        run.close()
+    if not as_json or console.is_terminal:
+        console.print(outcome_view(outcome, console))
+    if as_json:
+        typer.echo(json.dumps(outcome.summary(), allow_nan=False))
+    if outcome.rows_scored < outcome.rows:
+        raise _RunFailedError(f"Only {outcome.rows_scored:,} of {outcome.rows:,} rows that were produced were scored.")
+
+
+@app.command()
+def replay(
+    file: Annotated[
+        str, typer.Argument(help="CSV, Parquet or JSON lines; or the name [bold]shuttle[/] or [bold]shuttle-like[/].")
+    ],
+    topic: Topic,
+    *,
+    bootstrap_servers: Servers = None,
+    config: Config = None,
+    rate: Annotated[float, typer.Option(help="Rows per second; 0 is as fast as possible.")] = 0,
+    value_format: Annotated[str, typer.Option("--format", help="json or avro.")] = "json",
+    partitions: Annotated[int, typer.Option(help="Of the topic, if it has to be made.")] = 8,
+) -> None:
+    """Write the rows of a file into a topic, at a chosen rate.
+
+    Example: [bold]smlnb replay plant.csv --topic readings --rate 1000 -b localhost:9092[/]
+    """
+    from smlnb import datasets
+
+    named: dict[str, Any] = {"shuttle": datasets.shuttle, "shuttle-like": datasets.shuttle_like}
+    data: Any = named[file]() if file in named else Path(file)
+    with _signals() as stop:
+        running = smlnb.replay(
+            data,
+            topic,
+            rate=rate or None,
+            bootstrap_servers=bootstrap_servers,
+            config=config,
+            format=value_format,
+            partitions=partitions,
+        )
+        with _running():
+            while running.state == "running" and not stop.wait(_EVERY):
+                pass
+            running.stop()
+            if running.error is not None:
+                raise running.error
+    typer.echo(f"{running.produced:,} rows written to {topic}")
+
+
+@app.command()
+def peek(
+    topic: Annotated[str, typer.Argument(help="The topic.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many records.")] = 10,
+    bootstrap_servers: Servers = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+) -> None:
+    """Show the latest records of a topic.
+
+    Example: [bold]smlnb peek readings -n 5 -b localhost:9092[/]
+    """
+    frame = smlnb.peek(topic, n, bootstrap_servers=bootstrap_servers, config=config)
+    if as_json:
+        typer.echo(frame.to_json(orient="records", lines=True).rstrip())
+        return
+    table = Table(box=None, header_style="bold cyan")
+    for column in frame.columns:
+        table.add_column(Text(str(column)), overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    Console().print(table)
+
+
+@app.command()
+def topics(bootstrap_servers: Servers = None, config: Config = None) -> None:
+    """List the topics of a cluster, their partitions and records.
+
+    Example: [bold]smlnb topics -b localhost:9092[/]
+    """
+    from smlnb.ingest.topics import watermarks
+
+    there: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, "config": config}
+    table = Table(box=None, header_style="bold cyan")
+    for name in ("topic", "partitions", "records"):
+        table.add_column(name, justify="left" if name == "topic" else "right")
+    for name, partitions in smlnb.list_topics(**there).items():
+        records = sum(high - low for low, high in watermarks(name, **there).values())
+        table.add_row(Text(name), f"{partitions:,}", f"{records:,}")
+    Console().print(table)
+
+
+@app.command()
+def broker(
+    partitions: Annotated[int, typer.Option(min=1, help="Of the topics named by --topic.")] = 8,
+    topic: Annotated[
+        list[str] | None, typer.Option("--topic", "-t", help="A topic to make; more than once is fine.")
+    ] = None,
+) -> None:
+    """Run an embedded broker until Ctrl-C, for trying things out from several processes.
+
+    Everything is in memory, 5 MiB or 100,000 records per partition.
+
+    Example: [bold]smlnb broker --topic readings --topic scores[/]
+    """
+    with _signals() as stop, smlnb.LocalBroker(partitions) as local:
+        for name in topic or []:
+            local.create_topic(name, partitions)
+        typer.echo(local.bootstrap_servers)
+        sys.stdout.flush()
+        notes = Console(stderr=True)
+        if local.notice:
+            notes.print(Text(local.notice, "magenta"), soft_wrap=True)
+        notes.print("An embedded broker runs at the address above. Ctrl-C ends it.", highlight=False, soft_wrap=True)
+        stop.wait()
+
+
+@app.command()
+def connect(
+    *,
+    topic: Topic,
+    project: Annotated[
+        str, typer.Option("--project", "-p", help="Its name in the workspace; made if it is not there.")
+    ],
+    workspace: WorkspaceFile,
+    types: Annotated[
+        str | None,
+        typer.Option(help="One letter per column: C continuous, B binary, T category, S text, L list, X ignored."),
+    ] = None,
+    bootstrap_servers: Servers = None,
+    config: Config = None,
+    value_format: Annotated[str, typer.Option("--format", help="auto, json or avro.")] = "auto",
+    start: Annotated[
+        str, typer.Option(help="earliest or latest, for partitions that are new to the project.")
+    ] = "earliest",
+    on_malformed: Annotated[str, typer.Option(help="stop, dead_letter or skip.")] = "stop",
+    build: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Build an hba model of this name at the end.")
+    ] = None,
+    save_every: Annotated[float, typer.Option(min=0.1, help="Seconds between two saves.")] = 5,
+    until_caught_up: CaughtUp = False,
+) -> None:
+    """Learn a topic into a project that is kept, with its positions, in a workspace. Ctrl-C ends it.
+
+    Called again it goes on where it ended.
+
+    Example: [bold]smlnb connect --topic readings --project plant --types C,C,X --workspace plant.db -b host:9092[/]
+    """
+    from smlnb.terminal import connect_view, follow
+
+    with _signals() as stop, smlnb.Workspace(workspace) as store:
+        learner = _project(store, project, types)
+        saved = f"saved to {workspace} every {save_every:g} s"
+        feed = smlnb.connect(
+            learner,
+            topic,
+            bootstrap_servers=bootstrap_servers,
+            config=config,
+            format=value_format,
+            start=start,
+            on_malformed=on_malformed,
+        )
+        try:
+            with _running():
+                follow(
+                    feed,
+                    stop,
+                    show=lambda console: connect_view(learner, feed.metrics, saved, console),
+                    until_caught_up=until_caught_up,
+                    save=lambda: store.save(learner),
+                    save_every=save_every,
+                )
+        finally:
+            feed.stop()
+            store.save(learner)
+        if build is not None:
+            store.save_model(learner.build("hba", name=build))
+        typer.echo(f"{learner.n:,} records learned, saved as {project!r} in {workspace}")
+
+
+@app.command()
+def score(
+    properties: Annotated[
+        Path, typer.Argument(metavar="CONFIG.properties", help="The stream application's properties.")
+    ],
+    workspace: WorkspaceFile,
+    *,
+    source: Annotated[str | None, typer.Option(help="The topic to read, instead of sml.kstream.source.topic.")] = None,
+    sink: Annotated[str | None, typer.Option(help="The topic to write, instead of sml.kstream.sink.topic.")] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(help="A field to copy from the source; more than once, or with commas.")
+    ] = None,
+    bootstrap_servers: Servers = None,
+    config: Config = None,
+    value_format: Annotated[str, typer.Option("--format", help="Of the output: json or avro.")] = "json",
+    until_caught_up: CaughtUp = False,
+) -> None:
+    """Score a topic into another by a model of a workspace, until Ctrl-C.
+
+    Example: [bold]smlnb score hba1.properties --workspace plant.db --keep class[/]
+    """
+    from smlnb.score.properties import read_application
+    from smlnb.terminal import follow, score_view
+
+    application = read_application(properties, bootstrap_servers, config)
+    notes = Console(stderr=True)
+    for line in application.notes:
+        notes.print(Text(line, "dim"), soft_wrap=True)
+    reads = _named("source topic", source or application.source, "sml.kstream.source.topic", "--source")
+    writes = _named("sink topic", sink or application.sink, "sml.kstream.sink.topic", "--sink")
+    of = _named("project", application.project, "sml.kstream.project.id")
+    by = _named("model", application.model, "sml.kstream.model.id")
+    if not workspace.is_file():
+        raise WorkspaceError(
+            f"There is no workspace {workspace}. Make one with smlnb connect, or Workspace.save in Python."
+        )
+    with smlnb.Workspace(workspace) as store:
+        model = store.load_model(by, store.load(of))
+    limit = {} if application.batch_rows is None else {"batch_rows": application.batch_rows}
+    scorer = smlnb.Scorer(
+        model,
+        reads,
+        writes,
+        config=application.kafka,
+        keep=[name.strip() for part in keep or [] for name in part.split(",")],
+        name=application.name,
+        format=value_format,  # type: ignore[arg-type] # the scorer checks it
+        **limit,  # type: ignore[arg-type]
+    )
+    with _signals() as stop:
+        scorer.start()
+        try:
+            with _running():
+                follow(scorer, stop, show=lambda c: score_view(scorer, c), until_caught_up=until_caught_up)
+        finally:
+            scorer.stop()
+    typer.echo(f"{scorer.metrics.rows:,} scores written to {writes}, {scorer.metrics.refused:,} records refused")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(
+    context: typer.Context,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    port: Annotated[int | None, typer.Option(help="Of JupyterLab.")] = None,
+) -> None:
+    """Open JupyterLab on the demonstration notebook, copied to ./notebooks if it is not there.
+
+    Further options go to JupyterLab as they are.
+
+    Example: [bold]smlnb lab --port 8890[/]
+    """
+    from smlnb.lab import open_lab
+
+    options = [] if browser else ["--no-browser"]
+    options += [] if port is None else [f"--port={port}"]
+    raise typer.Exit(open_lab([*options, *context.args], say=typer.echo))
+
+
+# -- parts of commands -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C, or SIGTERM, sets; a second Ctrl-C interrupts."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: Any) -> None:
+        if stop.is_set():
+            signal.default_int_handler(number, frame)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _running() -> Iterator[None]:
+    """Mark errors in here as failures of the run."""
+    try:
+        yield
+    except SmlnbError as error:
+        raise _RunFailedError(error) from error
+
+
+def _project(store: smlnb.Workspace, name: str, types: str | None) -> smlnb.Project:
+    if name not in set(store.projects()["name"]):
+        return smlnb.Project(name, types=types)
+    project = store.load(name)
+    if types is not None:
+        given = [letter.strip().upper() for letter in types.split(",")]
+        if project.schema.letters and given != project.schema.letters.split(","):
+            raise SchemaError(
+                f"The project {name!r} in {store.path} has the types {project.schema.letters}, not {types}. "
+                "Leave --types out to go on with it, or name another project.",
+            )
+    return project
+
+
+def _named(what: str, value: str | None, key: str, option: str = "") -> str:
+    if value is None:
+        raise ConfigError(f"No {what} is named. Set {key} in the file{f', or give {option}' if option else ''}.")
+    return value
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
