@@ -88,6 +88,10 @@ class Anomalies(Panel):
             self.say("Stopped watching.")
             self.draw()
 
+    def release(self) -> None:
+        """Stop reading."""
+        self.stop()
+
     def stop_scorer(self) -> None:
         """Stop the scorer; the scores that are written already are still read."""
         self.scorer.stop()

@@ -121,12 +121,6 @@ class Explorer(Panel):
             self.say("Stopped: the statistics stay as they are.")
             self.draw()
 
-    def close(self) -> None:
-        """Take the panel off the page; the feed goes on."""
-        feed, self.feed = self.feed, None
-        super().close()
-        self.feed = feed
-
     def draw(self) -> None:
         """Show the latest statistics."""
         self._draw_facts()

@@ -50,7 +50,7 @@ class Panel:
     """Something live in a notebook.
 
     It is displayed like any object; ``widget`` is the ipywidget, to be put into other widgets. A subclass fills the
-    body, draws in :meth:`draw` and stops what it runs in :meth:`stop`.
+    body, draws in :meth:`draw`, stops what it controls in :meth:`stop`, and what it runs itself in :meth:`release`.
 
     Attributes
     ----------
@@ -84,7 +84,10 @@ class Panel:
         """Show the latest snapshot."""
 
     def stop(self) -> None:
-        """Stop what the panel runs; what it shows stays."""
+        """Stop what the panel controls; what it shows stays."""
+
+    def release(self) -> None:
+        """End what the panel itself runs, when it is closed; what it controls goes on."""
 
     def refresh(self) -> None:
         """Show the latest snapshot now; an error becomes red text."""
@@ -129,13 +132,13 @@ class Panel:
         control.observe(lambda _change: run(), trait)
 
     def work(self, task: Callable[[], T], done: Callable[[Callable[[], T]], Any]) -> None:
-        """Run a slow ``task`` beside the kernel's main thread, then ``done(result)`` in it; see :meth:`Publisher.work`."""
+        """Run a slow ``task`` beside the main thread, then ``done(result)`` in it; see :meth:`Publisher.work`."""
         publisher.work(task, lambda result: self.guard(lambda: done(result)))
 
     def close(self) -> None:
-        """Stop, and take the panel off the page."""
+        """Take the panel off the page; what it controls goes on."""
         if not self.closed:
-            self.stop()
+            self.release()
             self.closed = True
             publisher.forget(self)
             publisher.call(_close_all, self.widget)

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from smlnb.errors import SchemaError, SmlnbError, TopicError
-from smlnb.schema import Schema, parse_kinds
+from smlnb.schema import Attribute, Kind, Schema, parse_kinds
 from smlnb.view.panel import Panel, button, row
 from smlnb.view.publish import publisher
 from smlnb.view.tables import facts, whole
@@ -30,6 +30,7 @@ KINDS: Final = [
     ("X \u2013 ignored", "X"),
 ]
 PEEKED: Final = 200
+ENOUGH: Final = 50  # records that show whether a number is binary
 RETRY: Final = 1.0  # seconds between two looks for a topic that is missing or empty
 _taken: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
@@ -68,6 +69,7 @@ class ProjectForm(Panel):
         self._on_create = on_create
         self._options = dict(options)
         self._making = threading.RLock()
+        self._pause = threading.Event()
         self._drops: dict[str, w.Dropdown] = {}
         self._settling = False
         self._looking = False
@@ -167,10 +169,27 @@ class ProjectForm(Panel):
             self._on_create(project)
         return project
 
-    def result(self) -> Any:
-        """Return the project that a click has created; without a click create it now."""
+    def result(self, timeout: float = 10.0) -> Any:
+        """Return the project that a click has created; without a click create it now.
+
+        For a topic that is not there yet, or empty, it waits up to ``timeout`` seconds.
+        """
         with self._making:
+            if self.project is None and self.sample is None:
+                self._peek_patiently(timeout)
             return self.project if self.project is not None else self.create()
+
+    def _peek_patiently(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self.peek()
+            except TopicError:
+                if time.monotonic() >= deadline:
+                    raise
+                self._pause.wait(0.1)
+            else:
+                return
 
     def schema(self) -> Schema:
         """Return the columns of the topic with the types as the form has them.
@@ -194,12 +213,6 @@ class ProjectForm(Panel):
         if self.feed is not None:
             self.feed.stop()
             self.draw()
-
-    def close(self) -> None:
-        """Take the form off the page; project and feed go on."""
-        feed, self.feed = self.feed, None
-        super().close()
-        self.feed = feed
 
     def draw(self) -> None:
         """Show how far the project is; look again for a topic that was missing or empty."""
@@ -324,9 +337,20 @@ def _free_name(wanted: str) -> str:
 
 
 def _guess(sample: pa.RecordBatch, given: str | Sequence[str] | Mapping[str, str] | None) -> Schema:
-    if given is None or isinstance(given, Mapping):
-        return Schema.guess(sample, given)
-    return Schema.of(sample.schema.names, given)
+    if given is not None and not isinstance(given, Mapping):
+        return Schema.of(sample.schema.names, given)
+    schema = Schema.guess(sample, given)
+    if sample.num_rows >= ENOUGH:
+        return schema
+    return Schema(tuple(_cautious(a, sample, given or {}) for a in schema))
+
+
+def _cautious(attribute: Attribute, sample: pa.RecordBatch, known: Mapping[str, str]) -> Attribute:
+    """Turn a guessed binary number into a continuous one: a few zeros don't show that it is binary."""
+    guessed = attribute.kind is Kind.BINARY and attribute.name not in known
+    if guessed and not pa.types.is_boolean(sample.schema.field(attribute.name).type):
+        return Attribute(attribute.name, Kind.CONTINUOUS)
+    return attribute
 
 
 def project_form(
