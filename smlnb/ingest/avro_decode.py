@@ -23,7 +23,7 @@ from smlnb.errors import ConfigError
 from smlnb.ingest.avro_types import column_of, is_flat
 from smlnb.ingest.columns import Columns, Piece
 from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.decode import EMPTY, TOMBSTONE, Decoded
+from smlnb.ingest.decode import EMPTY, NO_FIELDS, TOMBSTONE, Decoded
 from smlnb.ingest.registry import FRAME, UnknownSchemaError, schema_of_id
 
 __all__ = ["AvroDecoder"]
@@ -76,6 +76,9 @@ class AvroDecoder:
                 refused.update(dict.fromkeys(indices, writer))
                 continue
             bodies = [values[i][FRAME:] for i in indices]  # type: ignore[index] # no None is in a group
+            if not writer.has_fields:
+                refused.update(dict.fromkeys(indices, NO_FIELDS))
+                continue
             whole, bad = writer.decode(bodies)
             refused.update({indices[i]: reason for i, reason in bad.items()})
             rows = np.array([i for k, i in enumerate(indices) if k not in bad] if bad else indices, dtype=np.int64)
@@ -135,7 +138,8 @@ class _Writer:
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise ConfigError(f"Schema {schema_id} of the registry is not a record; its values make no columns.")
         self._text = text
-        self._flat = is_flat(schema) and bool(schema["fields"])
+        self.has_fields = bool(schema["fields"])
+        self._flat = is_flat(schema)
         self._schema = fastavro.parse_schema(schema)
         self._fields = [(f["name"], *column_of(f["type"])) for f in schema["fields"]]
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from smlnb.errors import ConfigError
 from smlnb.ingest.config import KafkaConfig
 
-__all__ = ["EMPTY", "TOMBSTONE", "Decoded", "Decoder", "Format", "decoder"]
+__all__ = ["EMPTY", "NO_FIELDS", "TOMBSTONE", "Decoded", "Decoder", "Format", "decoder"]
 
 Format = Literal["auto", "json", "avro"]
 
 TOMBSTONE = "tombstone: the record has no value"
 EMPTY = "the value is empty"
+NO_FIELDS = "the record has no fields"
 
 
 @dataclass(frozen=True, slots=True)

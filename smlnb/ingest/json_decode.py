@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from smlnb.ingest.decode import EMPTY, TOMBSTONE, Decoded
+from smlnb.ingest.decode import EMPTY, NO_FIELDS, TOMBSTONE, Decoded
 
 __all__ = ["JsonDecoder"]
 
@@ -152,6 +152,9 @@ class JsonDecoder:
         examined = False
         while True:
             records, rows = self._parse_each(values, refused)
+            if not self._types:  # nothing but empty objects so far: there is no column to hold a row
+                refused.update(dict.fromkeys(rows, NO_FIELDS))
+                records, rows = [], []
             try:
                 data = self._columns(records, [values[i] for i in rows], complete=False, trusted=examined)
                 break
@@ -300,13 +303,15 @@ def _parse_exactly(value: bytes | None) -> dict[str, Any]:
     except msgspec.DecodeError as error:
         raise _Refused(_reason(value, text, str(error))) from None
     try:
-        found = json.loads(text, object_pairs_hook=_without_doubles)
+        found = json.loads(text, object_pairs_hook=_Object.of)
     except RecursionError:
         raise _Refused("nested too deeply") from None
     except ValueError as error:  # digits beyond the limit of Python
         raise _Refused(f"malformed JSON: {str(error).partition(';')[0]}") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, _Object):
         raise _Refused(f"the value is JSON, but no object (it is a {type(found).__name__})")
+    if found.twice is not None:
+        raise _Refused(f"the key {found.twice!r} appears twice")
     return found
 
 
@@ -322,9 +327,14 @@ def _reason(value: bytes, text: str, said: str) -> str:
     return f"malformed JSON: {said.removeprefix('JSON is malformed: ')}"
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        (name, _), *_ = Counter(k for k, _ in pairs).most_common(1)
-        raise _Refused(f"the key {name!r} appears twice")
-    return found
+class _Object(dict[str, Any]):
+    """A JSON object that knows whether a key appears twice in it."""
+
+    twice: str | None = None
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> _Object:
+        found = cls(pairs)
+        if len(found) != len(pairs):
+            ((found.twice, _),) = Counter(k for k, _ in pairs).most_common(1)
+        return found

@@ -37,6 +37,7 @@ Policy = Literal["stop", "dead_letter", "skip"]
 POLL = 0.05  # seconds; also how long pause and stop may take to be noticed
 COMMIT = 1.0  # seconds between commits
 JOIN = 30.0  # seconds that stop() waits for the batch that is being worked on
+CLOSE = 2.0  # seconds that it waits for the connection to close
 
 _NOTHING = Decoded(pa.RecordBatch.from_arrays([], names=[]), np.empty(0, np.int64))
 
@@ -119,6 +120,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         self._thread: threading.Thread | None = None
         self._state = "created"
         self._stopping = False
+        self._control = threading.RLock()  # one start, stop or restart at a time
         self.progress = threading.Condition()  # notified after each batch and each change of state
 
     # -- control --------------------------------------------
@@ -162,8 +164,11 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         BrokerUnavailableError, TopicError
             Within 10 seconds.
         """
-        if not self.stopped:
-            return
+        with self._control:
+            if self.stopped:
+                self._start()
+
+    def _start(self) -> None:
         self._join()
         self.error, self._stopping = None, False
         self.connect_dead_letters()
@@ -201,8 +206,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         StateMachineError
             If it is not running.
         """
-        self._need_running("pause")
-        self._set("paused")
+        self._switch("paused", "pause")
 
     def resume(self) -> None:
         """Go on after :meth:`pause`; nothing happens if it is running.
@@ -212,8 +216,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         StateMachineError
             If it is stopped.
         """
-        self._need_running("resume")
-        self._set("running")
+        self._switch("running", "resume")
 
     def stop(self) -> None:
         """Stop reading and close the connection; nothing happens if that was done before.
@@ -224,23 +227,32 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             If the batch that is being worked on takes more than 30 seconds.
         """
         self._stopping = True
-        self._join()
-        if self._state == "created":
-            self._set("stopped")
+        if self._thread is threading.current_thread():
+            return
+        with self._control:
+            self._join()
+            if self._state == "created":
+                self._set("stopped")
 
     def restart(self, *, on_malformed: Policy | None = None, positions: Mapping[Place, int] | None = None) -> None:
         """Stop, then go on from the positions; with another policy for malformed records, if one is given."""
-        self.stop()
-        if on_malformed is not None:
-            self.on_malformed = on_malformed
-        if positions is not None:
-            self._positions = dict(positions)
-        self.start()
+        with self._control:
+            self.stop()
+            if on_malformed is not None:
+                self.on_malformed = on_malformed
+            if positions is not None:
+                self._positions = dict(positions)
+            self.start()
 
-    def _need_running(self, what: str) -> None:
-        if self.stopped:
-            why = f" ({self.error})" if self.error else ""
-            raise StateMachineError(f"Can't {what}: the source of {self._named} is {self._state}{why}. Use restart().")
+    def _switch(self, state: str, what: str) -> None:
+        with self.progress:
+            if self.stopped:
+                why = f" ({self.error})" if self.error else ""
+                raise StateMachineError(
+                    f"Can't {what}: the source of {self._named} is {self._state}{why}. Use restart().",
+                )
+            self._state = state
+            self.progress.notify_all()
 
     def _set(self, state: str) -> None:
         with self.progress:
@@ -249,10 +261,12 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
 
     def _join(self, timeout: float = JOIN) -> None:
         thread = self._thread
-        if thread is None or thread is threading.current_thread():
+        if thread is None:
             return
-        thread.join(timeout)
-        if thread.is_alive():
+        with self.progress:
+            done = self.progress.wait_for(lambda: self.stopped, timeout)
+        thread.join(CLOSE)
+        if not done:
             raise StateMachineError(
                 f"The source of {self._named} did not stop within {timeout:g} s: something downstream is at work.",
             )
@@ -277,11 +291,11 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             state, failure = "failed", error
         finally:
             reader.commit(self._positions)
-            reader.close()
             self._reader = None
             _running.discard(self)
             self.error = failure
             self._set(state)
+            reader.close()  # takes a while if the broker is gone
 
     def _loop(self, reader: Reader) -> None:
         committed = time.monotonic()

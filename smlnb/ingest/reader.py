@@ -30,6 +30,7 @@ Place = tuple[str, int]
 POLLED = 500  # records per call; fewer or more are slower
 BUFFERED = 16  # batches of records held over all partitions, at most
 LINGER = 0.1  # seconds that records wait for more of their partition
+OUTAGE = 15.0  # seconds; connecting is tried at least every 10, and each failure is reported
 REQUEST = 10.0  # seconds for a request to the broker
 
 TUNING: Mapping[str, Any] = {
@@ -94,7 +95,7 @@ class Reader:
         self.config = config
         self.high: dict[Place, int] = {}
         self.commit_errors = 0
-        self.broker_error: str | None = None
+        self._broker_error = ("", -OUTAGE)
         self.read = 0
         self.pending = 0
         self._batch_rows = batch_rows
@@ -143,6 +144,12 @@ class Reader:
         """Where the chunks that have not been taken yet begin."""
         return {place: buffer.start for place, buffer in self._buffers.items()}
 
+    @property
+    def broker_error(self) -> str | None:
+        """Why the broker can't be reached; None if nothing was heard of it for a while, or records arrive."""
+        text, when = self._broker_error
+        return text if time.monotonic() - when < OUTAGE else None
+
     # -- reading --------------------------------------------
 
     def poll(self, timeout: float) -> None:
@@ -159,7 +166,7 @@ class Reader:
             raise client_error(error, self.config, "Reading failed") from None
         if not messages:
             return
-        self.broker_error = None
+        self._broker_error = ("", -OUTAGE)
         if not any(map(Message.error, messages)):
             self._sort(messages)
             return
@@ -255,7 +262,7 @@ class Reader:
     def commit(self, positions: Mapping[Place, int]) -> None:
         """Tell the consumer group the positions, without waiting; for lag tools only."""
         parts = [TopicPartition(t, p, o) for (t, p), o in positions.items() if o >= 0]
-        if not parts:
+        if not parts or self.broker_error:
             return
         try:
             self._consumer.commit(offsets=parts, asynchronous=True)
@@ -271,4 +278,4 @@ class Reader:
             self.commit_errors += 1
 
     def _on_error(self, error: Any) -> None:
-        self.broker_error = self.config.masked(error.str())
+        self._broker_error = (self.config.masked(error.str()), time.monotonic())

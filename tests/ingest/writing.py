@@ -1,0 +1,80 @@
+"""Writing records for the tests of ingest, and collecting what comes out."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import fastavro
+from confluent_kafka import Producer
+
+from smlnb.ingest.kafka import from_kafka_arrow
+from smlnb.ingest.registry import frame
+from tests.waiting import eventually
+
+__all__ = ["Collected", "avro", "numbers", "produce"]
+
+
+def produce(broker, topic, values, partitions=1, **more):
+    """Write values to the partitions in turn."""
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+    for i, value in enumerate(values):
+        producer.produce(topic, value, partition=i % partitions, **more)
+        producer.poll(0)
+    assert producer.flush(30) == 0
+
+
+def numbers(begin, end):
+    """Return records with a column ``x`` that counts."""
+    return [json.dumps({"x": i}).encode() for i in range(begin, end)]
+
+
+def avro(schema, record, schema_id):
+    """Return one framed value."""
+    out = io.BytesIO(frame(schema_id))
+    out.seek(0, io.SEEK_END)
+    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), record)
+    return out.getvalue()
+
+
+class Collected:
+    """A source with a list of the batches that it emitted."""
+
+    def __init__(self, broker, topic, **options):
+        self.source = from_kafka_arrow(topic, broker.bootstrap_servers, **options)
+        self.batches = []
+        self._sink = self.source.sink(self.batches.append)
+
+    def __enter__(self):
+        self.source.start()
+        return self
+
+    def __exit__(self, *_):
+        self.source.stop()
+
+    def values(self, column="x"):
+        return [v for b in list(self.batches) if column in b.data.schema.names for v in b.data[column].to_pylist()]
+
+    def until(self, rows, timeout=30):
+        eventually(lambda: self.source.metrics.rows >= rows or self.source.error, timeout, f"{rows} rows")
+        assert self.source.error is None
+        return self
+
+    def until_state(self, state, timeout=30):
+        eventually(lambda: self.source.state == state, timeout, f"state {state}")
+        return self
+
+    def until_position(self, place, position, timeout=30):
+        eventually(lambda: self.source.positions.get(place, -1) >= position, timeout, f"position {position}")
+        return self
+
+    def assert_continuous(self):
+        """Check that the batches of each partition follow each other without gap or overlap."""
+        ends = {}
+        for batch in self.batches:
+            place = (batch.topic, batch.partition)
+            assert batch.start == ends.get(place, batch.start)
+            assert batch.start < batch.stop
+            assert all(batch.start <= o < batch.stop for o in batch.offsets.tolist())
+            ends[place] = batch.stop
+        assert ends == {p: o for p, o in self.source.positions.items() if p in ends}
