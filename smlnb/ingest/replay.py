@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from smlnb.ingest.config import KafkaConfig, client_error
 from smlnb.ingest.encode import row_encoder
 from smlnb.ingest.metrics import Rate
 from smlnb.ingest.tables import batches_of
-from smlnb.ingest.topics import ensure_topic
+from smlnb.ingest.topics import ensure_topic, watermarks
 
 __all__ = ["Replay", "ReplayMetrics", "replay"]
 
@@ -159,7 +158,7 @@ class Replay:
         self._key = key
         self._consumed = consumed
         self._sent = 0
-        self._unread: Counter[int] = Counter()  # per partition: one after the last offset written
+        self._ends: dict[int, tuple[int, int]] = {}  # per partition: the first offset, and the one after the last
         self._seen = Rate()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -228,6 +227,8 @@ class Replay:
             self.state = state
 
     def _write(self, bar: Any) -> None:
+        if self._consumed is not None:
+            self._ends = watermarks(self.topic, config=self._config)
         begin = time.monotonic()
         step = SLICE if self._rate is None else max(1, min(SLICE, int(self._rate / TICKS)))
         for batch in self._batches:
@@ -266,7 +267,7 @@ class Replay:
         size = self.bytes / max(self._sent, 1) + 100  # and what a record carries besides its value
         room = ROOM * min(LocalBroker.retention.records, LocalBroker.retention.bytes / size)
         flying = len(self._producer)
-        return any(end + flying - read.get(p, 0) > room for p, end in self._unread.items())
+        return any(end + flying - max(read.get(p, 0), first) > room for p, (first, end) in self._ends.items())
 
     def _write_slice(self, rows: pa.RecordBatch) -> None:
         values = self._encode(rows)
@@ -301,7 +302,8 @@ class Replay:
             )
             return
         self.produced += 1
-        self._unread[message.partition()] = message.offset() + 1
+        partition = message.partition()
+        self._ends[partition] = (self._ends.get(partition, (0, 0))[0], message.offset() + 1)
 
     def _flush(self) -> None:
         left = self._producer.flush(DELIVERED)

@@ -11,7 +11,7 @@ from tests.ingest.writing import avro
 
 
 def test_an_unknown_format_is_refused_by_name():
-    with pytest.raises(ConfigError, match="'xml'.*json"):
+    with pytest.raises(ConfigError, match=r"'xml'.*json"):
         decoder("xml")
 
 

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from smlnb import list_topics, peek
+from smlnb.errors import BrokerUnavailableError, DecodeError, TopicError
+from smlnb.ingest.topics import ensure_topic, watermarks
+from tests.ingest.writing import numbers, produce
+
+
+def test_topics_are_listed_with_their_partitions(any_broker, create_topic, topic_name):
+    create_topic(any_broker, topic_name, 3)
+    found = list_topics(bootstrap_servers=any_broker.bootstrap_servers)
+    assert found[topic_name] == 3
+    assert not [name for name in found if name.startswith("__")]
+
+
+def test_a_missing_topic_is_made_once(any_broker, topic_name):
+    where = {"bootstrap_servers": any_broker.bootstrap_servers}
+    assert ensure_topic(topic_name, 5, **where) == 5
+    assert ensure_topic(topic_name, 2, **where) == 5
+
+
+def test_a_topic_that_can_not_be_made_is_an_error_that_says_why(any_broker):
+    with pytest.raises(TopicError, match="not a topic"):
+        ensure_topic("not a topic", bootstrap_servers=any_broker.bootstrap_servers)
+
+
+def test_an_embedded_broker_of_another_process_makes_the_topic_by_itself(local_broker, topic_name, monkeypatch):
+    monkeypatch.setattr("smlnb.ingest.topics.find_broker", lambda _: None)
+    assert ensure_topic(topic_name, 8, bootstrap_servers=local_broker.bootstrap_servers) == 4
+
+
+def test_watermarks_are_the_ends_of_each_partition(any_broker, create_topic, topic_name):
+    create_topic(any_broker, topic_name, 2)
+    produce(any_broker, topic_name, numbers(0, 7), 2)
+    assert watermarks(topic_name, bootstrap_servers=any_broker.bootstrap_servers) == {0: (0, 4), 1: (0, 3)}
+
+
+def test_peeking_shows_the_latest_records_in_order(any_broker, create_topic, topic_name):
+    create_topic(any_broker, topic_name, 1)
+    produce(any_broker, topic_name, numbers(0, 50))
+    frame = peek(topic_name, 5, bootstrap_servers=any_broker.bootstrap_servers)
+    assert frame["x"].tolist() == [45, 46, 47, 48, 49]
+
+
+def test_peeking_takes_the_latest_over_all_partitions(any_broker, create_topic, topic_name):
+    create_topic(any_broker, topic_name, 8)
+    produce(any_broker, topic_name, numbers(0, 16), 8)
+    frame = peek(topic_name, 20, bootstrap_servers=any_broker.bootstrap_servers)
+    assert sorted(frame["x"]) == list(range(16))
+
+
+def test_peeking_leaves_out_what_can_not_be_decoded(local_broker, create_topic, topic_name):
+    create_topic(local_broker, topic_name, 1)
+    produce(local_broker, topic_name, [*numbers(0, 2), b"poison", None])
+    frame = peek(topic_name, 10, bootstrap_servers=local_broker.bootstrap_servers)
+    assert frame["x"].tolist() == [0, 1]
+
+
+@pytest.mark.kafka
+def test_peeking_past_aborted_records_at_the_end_does_not_wait(kafka, create_topic, topic_name):
+    from confluent_kafka import Producer
+
+    create_topic(kafka, topic_name, 1)
+    produce(kafka, topic_name, numbers(0, 3))
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": topic_name, "log_level": 0})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(topic_name, b'{"x": 99}')
+    producer.flush(30)
+    producer.abort_transaction(30)
+    begin = time.monotonic()
+    frame = peek(topic_name, 10, bootstrap_servers=kafka.bootstrap_servers)
+    assert frame["x"].tolist() == [0, 1, 2]
+    assert time.monotonic() - begin < 5
+
+
+def test_peeking_at_nothing_or_at_poison_is_an_error_that_says_so(local_broker, create_topic, topic_name):
+    where = {"bootstrap_servers": local_broker.bootstrap_servers}
+    with pytest.raises(TopicError, match="no topic"):
+        peek(topic_name, **where)
+    create_topic(local_broker, topic_name, 1)
+    with pytest.raises(TopicError, match="is empty"):
+        peek(topic_name, **where)
+    produce(local_broker, topic_name, [b"poison"])
+    with pytest.raises(DecodeError, match=r"malformed JSON"):
+        peek(topic_name, **where)
+    with pytest.raises(ValueError, match="at least one"):
+        peek(topic_name, 0, **where)
+
+
+def test_no_broker_is_an_error_within_ten_seconds(topic_name):
+    for call in (list_topics, lambda **w: peek(topic_name, **w), lambda **w: ensure_topic(topic_name, **w)):
+        begin = time.monotonic()
+        with pytest.raises(BrokerUnavailableError, match=r"127\.0\.0\.1:1"):
+            call(bootstrap_servers="127.0.0.1:1")
+        assert time.monotonic() - begin < 10
