@@ -1,15 +1,16 @@
-"""Covariances of all pairs of attributes, each over the rows where both are present."""
+"""Co-moments of all pairs of attributes, each over the rows where both are present."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smlnb.stats.base import Accumulator, State
+from smlnb.stats.centred import Centred
 
 __all__ = ["CoMomentSummary", "CoMoments"]
 
@@ -18,24 +19,30 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class CoMomentSummary:
-    """Pairwise-complete co-moments.
+    """Pairwise-complete co-moments; sums over the rows where both are present of deviations from their means there.
 
     Attributes
     ----------
     count : array of int64, shape (d, d)
         Rows where both attributes are present.
     mean : array, shape (d, d)
-        ``mean[i, j]`` is the mean of attribute i over the rows where j is present too.
+        ``mean[i, j]`` is the mean of attribute i over those rows.
     m2 : array, shape (d, d)
-        ``m2[i, j]`` is the sum of squared deviations of i from that mean, over the same rows.
+        ``m2[i, j]`` is the sum of squared deviations of i.
     comoment : array, shape (d, d)
-        Sums of products of deviations from those means.
+        Sums of products of the deviations of i and j.
+    m21 : array, shape (d, d)
+        ``m21[i, j]`` sums squared deviations of i times deviations of j.
+    m22 : array, shape (d, d)
+        Sums of squared deviations of i times squared deviations of j.
     """
 
     count: NDArray[np.int64]
     mean: Matrix
     m2: Matrix
     comoment: Matrix
+    m21: Matrix
+    m22: Matrix
 
     def covariance(self, ddof: int = 1) -> Matrix:
         """Return comoment / (count - ddof); NaN where count is not above ddof."""
@@ -52,12 +59,58 @@ class CoMomentSummary:
         return np.asarray(np.clip(out, -1.0, 1.0))
 
 
+@dataclass(slots=True)
+class _Sums:
+    """The six matrices, and the one rule by which two sets of them add up."""
+
+    count: Any
+    mean: Matrix
+    m2: Matrix
+    comoment: Matrix
+    m21: Matrix
+    m22: Matrix
+
+    @classmethod
+    def zero(cls, width: int) -> Self:
+        return cls(np.zeros((width, width), np.int64), *(np.zeros((width, width)) for _ in range(5)))
+
+    def plus(self, other: Self) -> Self:
+        """Return the sums over both (Chan, Golub and LeVeque 1983 for the second order, Pebay 2008 beyond)."""
+        total = self.count + other.count
+        w1, w2 = self.count / np.maximum(total, 1), other.count / np.maximum(total, 1)
+        some = w1 * w2 > 0
+        dx = np.where(some, other.mean - self.mean, 0.0)
+        dy, dxdy, dxdx = dx.T, dx * dx.T, dx * dx
+        k = self.count * w2
+        mixed = 2 * dy * (w1 * other.m21 - w2 * self.m21)
+        even = dy * dy * (w1 * w1 * other.m2 + w2 * w2 * self.m2)
+        return type(self)(
+            count=total,
+            mean=np.where(some, self.mean + w2 * dx, np.where(w1 > 0, self.mean, np.where(w2 > 0, other.mean, 0.0))),
+            m2=self.m2 + other.m2 + k * dxdx,
+            comoment=self.comoment + other.comoment + k * dxdy,
+            m21=self.m21
+            + other.m21
+            + k * (w1 - w2) * dxdx * dy
+            + 2 * dx * (w1 * other.comoment - w2 * self.comoment)
+            + dy * (w1 * other.m2 - w2 * self.m2),
+            m22=self.m22
+            + other.m22
+            + k * (w1 * w1 - w1 * w2 + w2 * w2) * dxdy * dxdy
+            + 4 * dxdy * (w1 * w1 * other.comoment + w2 * w2 * self.comoment)
+            + (even + even.T)
+            + (mixed + mixed.T),
+        )
+
+
 class CoMoments(Accumulator):
-    """Count, means and co-moment of every pair of ``width`` attributes.
+    """Counts, means and co-moments, to the order of (2, 2), of every pair of ``width`` attributes.
 
     Missing data are pairwise-complete: a row counts for pair (i, j) when both values are finite. Without missing
-    values a block costs one matrix product. Memory is 32 width^2 bytes. Blocks are centred on their own means and
-    merged by the formula of Chan, Golub and LeVeque (1983), pair by pair.
+    values a block costs three matrix products. Memory is 48 width^2 bytes. Blocks are centred on their own means and
+    merged by the formulas of Chan, Golub and LeVeque (1983) and Pebay (2008), pair by pair. The mixed orders are what
+    conditional variances need: for a binary j the variance of i among the rows where j is 1 follows from m2, comoment
+    and m21.
 
     Parameters
     ----------
@@ -75,75 +128,39 @@ class CoMoments(Accumulator):
     def __init__(self, width: int) -> None:
         self.width = width
         self.n = 0
-        self._count = np.zeros((width, width), np.int64)
-        self._mean = np.zeros((width, width))
-        self._m2 = np.zeros((width, width))
-        self._comoment = np.zeros((width, width))
+        self._sums = _Sums.zero(width)
 
     def update(self, block: Matrix) -> None:
         """Absorb a block of shape (width, rows)."""
-        rows = block.shape[1]
-        if rows == 0:
+        self.absorb(Centred.of(block))
+
+    def absorb(self, centred: Centred) -> None:
+        """Absorb a block that was centred before."""
+        if centred.rows == 0:
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = block.mean(axis=1)
-            if np.isfinite(mean).all():
-                self._absorb_complete(block - mean[:, None], mean, rows)
-            else:
-                self._absorb_incomplete(block)
-        self.n += rows
-
-    def _absorb_complete(self, deviations: Matrix, mean: Matrix, rows: int) -> None:
-        delta = deviations.mean(axis=1)
-        comoment = deviations @ deviations.T - rows * np.outer(delta, delta)
-        self._combine(np.int64(rows), (mean + delta)[:, None], np.diag(comoment)[:, None], comoment)
-
-    def _absorb_incomplete(self, block: Matrix) -> None:
-        present = np.isfinite(block)
-        weights = present.astype(float)
-        values = np.where(present, block, 0.0)
-        # any centre does for the shift; the mean of what is present is the best
-        centre = (values * 2.0**-64).sum(axis=1) / weights.sum(axis=1).clip(1) * 2.0**64
-        deviations = np.where(present, block - centre[:, None], 0.0)
-        count = weights @ weights.T
-        shift = deviations @ weights.T / count.clip(1)
-        comoment = deviations @ deviations.T - count * shift * shift.T
-        m2 = np.maximum((deviations * deviations) @ weights.T - count * shift * shift, 0.0)
-        np.fill_diagonal(comoment, np.diag(m2))
-        self._combine(count.astype(np.int64), centre[:, None] + shift, m2, comoment)
-
-    def _combine(self, count: Any, mean: Matrix, m2: Matrix, comoment: Matrix) -> None:
-        total = self._count + count
-        both = (self._count > 0) & (count > 0)
-        delta = np.where(both, mean - self._mean, 0.0)
-        share = count / np.maximum(total, 1)
-        weight = self._count * share
-        self._m2 = self._m2 + m2 + delta * delta * weight
-        self._comoment = self._comoment + comoment + delta * delta.T * weight
-        self._mean = np.where(self._count > 0, self._mean + delta * share, np.where(count > 0, mean, 0.0))
-        self._count = total
+            self._sums = self._sums.plus(_complete(centred) if centred.present is None else _incomplete(centred))
+        self.n += centred.rows
 
     def merge(self, other: Self) -> None:
-        """Absorb another; see the class for the formula."""
+        """Absorb another; see the class for the formulas."""
         self._check_mergeable(other)
         if other.n == 0:
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            self._combine(other._count, other._mean, other._m2, other._comoment)
+            self._sums = self._sums.plus(other._sums)
         self.n += other.n
 
     def widen(self, width: int) -> None:
         """Add attributes up to ``width``; in everything absorbed so far they count as missing."""
-        wide = CoMoments(width)
-        old = slice(0, self.width)
-        wide.n = self.n
-        for name in _FIELDS:
-            getattr(wide, name)[old, old] = getattr(self, name)
-        self.__dict__.update(wide.__dict__)
+        wide, old = _Sums.zero(width), slice(0, self.width)
+        for name in _NAMES:
+            getattr(wide, name)[old, old] = getattr(self._sums, name)
+        self.width, self._sums = width, wide
 
     def result(self) -> CoMomentSummary:
-        """Return counts, means, squared deviations and co-moments of all pairs."""
-        return CoMomentSummary(self._count.copy(), self._mean.copy(), self._m2.copy(), self._comoment.copy())
+        """Return counts, means and co-moments of all pairs."""
+        return CoMomentSummary(**{name: getattr(self._sums, name).copy() for name in _NAMES})
 
     def empty(self) -> Self:
         """Return an empty one of the same width."""
@@ -154,15 +171,76 @@ class CoMoments(Accumulator):
         return {"width": self.width}
 
     def _payload(self) -> State:
-        return {"n": self.n, **{name[1:]: getattr(self, name).copy() for name in _FIELDS}}
+        return {"n": self.n, **{name: getattr(self._sums, name).copy() for name in _NAMES}}
+
+    def _comparable(self) -> State:
+        # mixed sums cancel: they are as exact as the largest even ones of their order allow
+        spread = np.sqrt(np.diag(self._sums.m2))
+        scale = np.outer(spread**2, spread)
+        return {
+            **self._payload(),
+            "m21": np.concatenate([self._sums.m21, scale]),
+            "m22": np.concatenate([self._sums.m22, scale * spread]),
+        }
 
     @classmethod
     def _from_payload(cls, configuration: Mapping[str, Any], payload: Mapping[str, Any]) -> Self:
         pairs = cls(configuration["width"])
         pairs.n = payload["n"]
-        for name in _FIELDS:
-            setattr(pairs, name, payload[name[1:]].copy())
+        pairs._sums = _Sums(**{name: payload[name].copy() for name in _NAMES})
         return pairs
 
 
-_FIELDS = ("_count", "_mean", "_m2", "_comoment")
+_NAMES = tuple(f.name for f in fields(_Sums))
+
+
+def _complete(centred: Centred) -> _Sums:
+    """Return the sums of a block in which nothing is missing."""
+    deviations, squares = centred.deviations, centred.squares
+    comoment = deviations @ deviations.T
+    shape = comoment.shape
+    return _Sums(
+        count=np.full(shape, centred.rows),
+        mean=np.repeat(centred.mean[:, None], len(comoment), axis=1),
+        m2=np.repeat(np.diag(comoment)[:, None], len(comoment), axis=1),
+        comoment=comoment,
+        m21=squares @ deviations.T,
+        m22=squares @ squares.T,
+    )
+
+
+def _incomplete(centred: Centred) -> _Sums:
+    """Return the sums of a block in which something is missing: about the attributes' means, then about the pairs'."""
+    weights = np.asarray(centred.present, dtype=float)
+    deviations, squares = centred.deviations, centred.squares
+    count = weights @ weights.T
+    shift = deviations @ weights.T / count.clip(1)  # of a pair's mean from the attribute's own
+    raw = _Sums(
+        count=count,
+        mean=shift,
+        m2=squares @ weights.T,
+        comoment=deviations @ deviations.T,
+        m21=squares @ deviations.T,
+        m22=squares @ squares.T,
+    )
+    m2, comoment, m21, m22 = _recentred(raw)
+    return _Sums(count.astype(np.int64), centred.mean[:, None] + shift, m2, comoment, m21, m22)
+
+
+def _recentred(raw: _Sums) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+    """Return sums about zero, with means ``raw.mean``, as sums about those means."""
+    a, n = raw.mean, raw.count
+    b = a.T
+    m2 = np.maximum(raw.m2 - n * a * a, 0.0)
+    comoment = raw.comoment - n * a * b
+    np.fill_diagonal(comoment, np.diag(m2))
+    m21 = raw.m21 - b * raw.m2 - 2 * a * raw.comoment + 2 * n * a * a * b
+    m22 = (
+        raw.m22
+        - 2 * (b * raw.m21 + a * raw.m21.T)
+        + b * b * raw.m2
+        + a * a * raw.m2.T
+        + 4 * a * b * raw.comoment
+        - 3 * n * a * a * b * b
+    )
+    return m2, comoment, m21, np.maximum(m22, 0.0)

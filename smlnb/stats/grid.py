@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smlnb.stats.centred import scratch
+
 __all__ = ["LAST_LEVEL", "coarsen", "edges", "keys_of"]
 
 MANTISSA_LEVELS = 47  # 52 - 5: below that, 5 bits of mantissa stay
@@ -45,14 +47,16 @@ def keys_of(values: NDArray[np.float64], levels: Any) -> Keys:
     >>> keys_of(np.array([0.0, 1.0, 1.01, -1.0]), 47).tolist()
     [0, 32736, 32736, -32737]
     """
-    bits = (values + 0.0).view(np.int64)  # adding zero makes -0.0 positive
-    negative = bits >> 63
+    positive_zeros = np.add(values, 0.0, out=scratch("keys", values.shape))  # adding zero makes -0.0 positive
+    bits = positive_zeros.view(np.int64)
+    negative = np.right_shift(bits, 63, out=scratch("signs", values.shape, np.int64))
     magnitude = np.bitwise_and(bits, MAGNITUDE, out=bits)
     magnitude >>= np.minimum(levels, MANTISSA_LEVELS)
     flush = np.asarray(levels) - MANTISSA_LEVELS
     if (flush > 0).any():
         magnitude = _flush(magnitude, np.maximum(flush, 0))
-    return np.bitwise_xor(magnitude, negative, out=magnitude)
+    keys: Keys = np.bitwise_xor(magnitude, negative)
+    return keys
 
 
 def coarsen(keys: Keys, level: int, to: int) -> Keys:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smlnb.errors import NotEnoughDataError
 from smlnb.stats.base import Accumulator, State
+from smlnb.stats.centred import Centred
 from smlnb.stats.grid import LAST_LEVEL, coarsen, edges, keys_of
 from smlnb.stats.lookup import Lookup
 
@@ -114,26 +115,24 @@ class Histogram(Accumulator):
 
     def update(self, block: Vector) -> None:
         """Absorb a block of shape (width, rows)."""
-        rows = block.shape[1]
+        self.absorb(Centred.of(block))
+
+    def absorb(self, centred: Centred) -> None:
+        """Absorb a block whose extremes and gaps were found before."""
+        rows = centred.rows
+        self.n += rows
         if rows == 0 or self.width == 0:
-            self.n += rows
             return
-        low, high = block.min(axis=1), block.max(axis=1)
-        finite = None
-        if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            finite = np.isfinite(block)
-            self._absent += rows - finite.sum(axis=1)
-            low = np.where(finite, block, np.inf).min(axis=1)
-            high = np.where(finite, block, -np.inf).max(axis=1)
-        self._minimum, self._maximum = np.minimum(self._minimum, low), np.maximum(self._maximum, high)
-        keys = keys_of(block, self._levels[:, None])
+        self._absent += rows - centred.count
+        self._minimum = np.minimum(self._minimum, centred.minimum)
+        self._maximum = np.maximum(self._maximum, centred.maximum)
+        keys = keys_of(centred.block, self._levels[:, None])
         missed = self._lookup.count(keys)
-        if finite is not None:
-            missed &= finite
+        if centred.present is not None:
+            missed &= centred.present
         most_missed = 0
         for i in np.flatnonzero(missed.any(axis=1)).tolist():
             most_missed = max(most_missed, self._count(i, keys[i, missed[i]]))
-        self.n += rows
         crowded = any(len(k) > self.cells for k in self._keys)
         if crowded or (most_missed > REBUILD_SHARE * rows and self.n > REBUILD_GROWTH * self._rebuilt_at):
             self._settle()

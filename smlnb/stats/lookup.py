@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from smlnb.stats.centred import scratch
+
 __all__ = ["Lookup"]
 
 Keys = NDArray[np.int64]
@@ -46,9 +48,12 @@ class Lookup:
 
     def count(self, keys: Keys) -> NDArray[np.bool_]:
         """Count the known ones of ``keys``, shape (attributes, rows); return a mask of those that are not known."""
-        slots = self._slots(keys)
+        hashes = np.multiply(keys.view(np.uint64), FIBONACCI, out=scratch("slots", keys.shape, np.uint64))
+        hashes >>= self._shift
+        slots = hashes.view(np.int64)
         slots += self._offsets
-        missed = np.asarray(self._owners.take(slots) != keys)
+        owners = self._owners.take(slots, out=scratch("owners", keys.shape, np.int64), mode="clip")
+        missed = np.asarray(owners != keys)
         some_missed = missed.any()
         if slots.size * SPARE < self._seen.size:  # few values for a large table
             np.add.at(self._seen, slots[~missed], 1)

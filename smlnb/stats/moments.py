@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smlnb.stats.base import Accumulator, State
+from smlnb.stats.centred import Centred
 
 __all__ = ["MomentSummary", "Moments"]
 
 Vector = NDArray[np.float64]
-
-SAFE_SCALE = 2.0**-64  # brings the sum of huge but finite values back into range; exact, being a power of two
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,44 +112,22 @@ class Moments(Accumulator):
 
     def update(self, block: Vector) -> None:
         """Absorb a block of shape (width, rows)."""
-        rows = block.shape[1]
-        if rows == 0:
+        self.absorb(Centred.of(block))
+
+    def absorb(self, centred: Centred) -> None:
+        """Absorb a block that was centred before."""
+        if centred.rows == 0:
             return
         part = self.empty()
-        part.n = rows
+        part.n = centred.rows
+        part._missing, part._infinite = centred.missing, centred.infinite
+        part._minimum, part._maximum = centred.minimum, centred.maximum
+        part._mean = centred.mean
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = block.mean(axis=1)
-            if np.isfinite(mean).all():
-                deviations = block - mean[:, None]
-                part._minimum, part._maximum = block.min(axis=1), block.max(axis=1)
-            else:
-                mean, deviations = part._centre_present(block)
-            part._absorb_deviations(mean, deviations)
-            self.merge(part)
-
-    def _centre_present(self, block: Vector) -> tuple[Vector, Vector]:
-        """Count what is not finite; return the means of what is, and the deviations with 0 for what is not."""
-        finite = np.isfinite(block)
-        self._missing = np.isnan(block).sum(axis=1)
-        self._infinite = block.shape[1] - finite.sum(axis=1) - self._missing
-        self._minimum = np.where(finite, block, np.inf).min(axis=1)
-        self._maximum = np.where(finite, block, -np.inf).max(axis=1)
-        scaled = np.where(finite, block, 0.0) * SAFE_SCALE
-        mean = scaled.sum(axis=1) / self._count.clip(1) / SAFE_SCALE
-        return mean, np.where(finite, block - mean[:, None], 0.0)
-
-    def _absorb_deviations(self, mean: Vector, deviations: Vector) -> None:
-        # The computed mean is off by a rounding error, delta: the sums about it are shifted to the true one.
-        count = self._count.clip(1)
-        squares = deviations * deviations
-        delta = deviations.sum(axis=1) / count
-        s2 = squares.sum(axis=1)
-        s3 = np.einsum("ij,ij->i", squares, deviations)
-        s4 = np.einsum("ij,ij->i", squares, squares)
-        self._mean = mean + delta
-        self._m2 = np.maximum(s2 - count * delta**2, 0.0)
-        self._m3 = s3 - 3 * delta * s2 + 2 * count * delta**3
-        self._m4 = np.maximum(s4 - 4 * delta * s3 + 6 * delta**2 * s2 - 3 * count * delta**4, 0.0)
+            part._m2 = centred.squares.sum(axis=1)
+            part._m3 = np.einsum("ij,ij->i", centred.squares, centred.deviations)
+            part._m4 = np.einsum("ij,ij->i", centred.squares, centred.squares)
+        self.merge(part)
 
     def merge(self, other: Self) -> None:
         """Absorb another; see the class for the formulas."""

@@ -10,6 +10,7 @@ from datasketches import kll_doubles_sketch
 from numpy.typing import ArrayLike, NDArray
 
 from smlnb.stats.base import Accumulator, State
+from smlnb.stats.centred import Centred
 
 __all__ = ["QuantileSketches", "Quantiles"]
 
@@ -78,10 +79,13 @@ class Quantiles(Accumulator):
 
     def update(self, block: Vector) -> None:
         """Absorb a block of shape (width, rows)."""
-        complete = bool(np.isfinite(block).all())
-        for sketch, values in zip(self._sketches, block, strict=True):
-            sketch.update(values if complete else values[np.isfinite(values)])
-        self.n += block.shape[1]
+        self.absorb(Centred.of(block))
+
+    def absorb(self, centred: Centred) -> None:
+        """Absorb a block whose gaps were found before."""
+        for i, (sketch, values) in enumerate(zip(self._sketches, centred.block, strict=True)):
+            sketch.update(values if centred.present is None else values[centred.present[i]])
+        self.n += centred.rows
 
     def merge(self, other: Self) -> None:
         """Absorb another; the bound of the error stays."""

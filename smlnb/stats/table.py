@@ -13,6 +13,7 @@ from smlnb.schema import Attribute, Kind, Schema
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.block import float_block
 from smlnb.stats.categories import Categories, CategoryCounts
+from smlnb.stats.centred import Centred
 from smlnb.stats.comoments import CoMoments, CoMomentSummary
 from smlnb.stats.histogram import Cells, Histogram
 from smlnb.stats.moments import Moments, MomentSummary
@@ -98,8 +99,9 @@ class Table(Accumulator):
 
     def update_floats(self, floats: NDArray[np.float64], block: pa.RecordBatch) -> None:
         """Absorb a record batch whose numeric attributes were read before."""
+        centred = Centred.of(floats)
         for part in self._numeric_parts:
-            part.update(floats)
+            part.absorb(centred)
         if self.schema.categories:
             nothing = pa.nulls(block.num_rows, pa.string())
             names = set(block.schema.names)
