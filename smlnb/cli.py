@@ -41,7 +41,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except _RunFailedError as error:
-            shown, code = error.reason if isinstance(error.reason, SmlnbError) else KafkaError(str(error)), FAILED
+            shown = error.reason if isinstance(error.reason, SmlnbError) else KafkaError(str(error))
+            code = MISTAKE if isinstance(shown, SchemaError | ConfigError) else FAILED
         except SmlnbError as error:
             shown, code = error, MISTAKE
         text = " ".join(str(shown).split())
@@ -162,7 +163,7 @@ def replay(
             rate=rate or None,
             bootstrap_servers=bootstrap_servers,
             config=config,
-            format=value_format,
+            format=value_format,  # type: ignore[arg-type] # checked there
             partitions=partitions,
         )
         with _running():
@@ -186,16 +187,13 @@ def peek(
 
     Example: [bold]smlnb peek readings -n 5 -b localhost:9092[/]
     """
+    from smlnb.terminal import records_view
+
     frame = smlnb.peek(topic, n, bootstrap_servers=bootstrap_servers, config=config)
     if as_json:
         typer.echo(frame.to_json(orient="records", lines=True).rstrip())
         return
-    table = Table(box=None, header_style="bold cyan")
-    for column in frame.columns:
-        table.add_column(Text(str(column)), overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
-    Console().print(table)
+    Console().print(records_view(frame, Console()))
 
 
 @app.command()
@@ -282,9 +280,9 @@ def connect(
             topic,
             bootstrap_servers=bootstrap_servers,
             config=config,
-            format=value_format,
-            start=start,
-            on_malformed=on_malformed,
+            format=value_format,  # type: ignore[arg-type]
+            start=start,  # type: ignore[arg-type] # checked there
+            on_malformed=on_malformed,  # type: ignore[arg-type]
         )
         try:
             with _running():
@@ -293,12 +291,13 @@ def connect(
                     stop,
                     show=lambda console: connect_view(learner, feed.metrics, saved, console),
                     until_caught_up=until_caught_up,
-                    save=lambda: store.save(learner),
+                    save=lambda: store.save(learner) if learner.positions else None,
                     save_every=save_every,
                 )
         finally:
             feed.stop()
-            store.save(learner)
+            if learner.positions:  # else a project that was made by mistake would stay
+                store.save(learner)
         if build is not None:
             store.save_model(learner.build("hba", name=build))
         typer.echo(f"{learner.n:,} records learned, saved as {project!r} in {workspace}")
@@ -329,9 +328,6 @@ def score(
     from smlnb.terminal import follow, score_view
 
     application = read_application(properties, bootstrap_servers, config)
-    notes = Console(stderr=True)
-    for line in application.notes:
-        notes.print(Text(line, "dim"), soft_wrap=True)
     reads = _named("source topic", source or application.source, "sml.kstream.source.topic", "--source")
     writes = _named("sink topic", sink or application.sink, "sml.kstream.sink.topic", "--sink")
     of = _named("project", application.project, "sml.kstream.project.id")
@@ -353,6 +349,9 @@ def score(
         format=value_format,  # type: ignore[arg-type] # the scorer checks it
         **limit,  # type: ignore[arg-type]
     )
+    notes = Console(stderr=True)
+    for line in application.notes:
+        notes.print(Text(line, "dim"), soft_wrap=True)
     with _signals() as stop:
         scorer.start()
         try:

@@ -9,10 +9,12 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Final, Protocol
 
 import numpy as np
+import pandas as pd
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -37,7 +39,7 @@ __all__ = [
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _EVERY = 0.25  # seconds between two looks
-_WIDE = 110  # columns of a terminal that shows everything
+_WIDE = 120  # columns of a terminal that shows everything
 _ALWAYS: Final = ("count", "mean", "std", "min", "median", "max")
 _IF_WIDE: Final = ("count", "missing", "mean", "std", "skewness", "min", "q25", "median", "q75", "max")
 
@@ -62,9 +64,10 @@ def univariate_table(project: Project, width: int = _WIDE, *, unicode: bool = Tr
     """Return the univariate statistics as they are now, one row per attribute."""
     if project.n == 0:
         return Text("nothing learned yet", style="dim")
-    columns = _IF_WIDE if width >= _WIDE else _ALWAYS
+    wide = width >= _WIDE
+    columns = _IF_WIDE if wide else _ALWAYS
     statistics = project.univariate()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1 if wide else 0), header_style="bold")
     table.add_column("attribute", style="cyan", no_wrap=True)
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
@@ -73,16 +76,18 @@ def univariate_table(project: Project, width: int = _WIDE, *, unicode: bool = Tr
         table.add_column("1 to 99 %", style="magenta", no_wrap=True)
     for attribute, row in statistics.iterrows():
         cells = [f"{int(row[n]):,}" if n in ("count", "missing") else _number(float(row[n])) for n in columns]
-        table.add_row(Text(str(attribute)), *cells, *([_shape(project, str(attribute))] if drawn else []))
+        table.add_row(
+            Text(str(attribute)), *cells, *([_shape(project, str(attribute), 16 if wide else 12)] if drawn else [])
+        )
     return table
 
 
-def _shape(project: Project, attribute: str) -> str:
+def _shape(project: Project, attribute: str, bins: int) -> str:
     try:
         low, high = project.quantile(attribute, [0.01, 0.99])
         if not high > low:
             return _BLOCKS[-1]
-        return sparkline(project.histogram(attribute, bins=16, range=(float(low), float(high))).counts.tolist())
+        return sparkline(project.histogram(attribute, bins=bins, range=(float(low), float(high))).counts.tolist())
     except NotEnoughDataError:
         return ""
 
@@ -127,14 +132,41 @@ def _quantiles(quantiles: dict[str, float]) -> Text:
     return text
 
 
+def records_view(frame: pd.DataFrame, console: Console) -> RenderableType:
+    """Return records as a table, or one below the other where the table would be too wide."""
+    table = Table(box=None, pad_edge=False, header_style="bold cyan")
+    for name in frame.columns:
+        table.add_column(Text(str(name)), no_wrap=True)
+    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    if Measurement.get(console, console.options.update(max_width=100_000), table).maximum <= console.width:
+        return table
+    parts: list[RenderableType] = []
+    for row in rows:
+        record = Table.grid(padding=(0, 2))
+        record.add_column(style="cyan", no_wrap=True)
+        record.add_column(overflow="fold")
+        for name, cell in zip(frame.columns, row, strict=True):
+            record.add_row(Text(str(name)), Text(cell))
+        parts += [record, Text()]
+    return Group(*parts[:-1])
+
+
+def _cell(value: object) -> str:
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return "-"
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
 @contextmanager
 def demo_display(demo: Demo, console: Console) -> Iterator[Callable[[Progress], None]]:
     """Give what shows the progress: a live picture on a terminal, else one line per stage."""
     name = "Statlog (Shuttle)" if demo.data == "shuttle" else "SYNTHETIC data of the shape of Statlog (Shuttle)"
     what = f"{demo.total:,} rows of {name}"
     if console.is_terminal:
-        with Live(console=console, auto_refresh=False, transient=True) as live:
-            yield lambda progress: live.update(demo_view(demo.project, progress, what, console), refresh=True)
+        with Live(console=console, auto_refresh=False) as live:
+            yield lambda progress: _draw(live, demo_view(demo.project, progress, what, console))
         return
     told: set[str] = set()
 
@@ -145,6 +177,11 @@ def demo_display(demo: Demo, console: Console) -> Iterator[Callable[[Progress], 
             console.print(Text(line), highlight=False, soft_wrap=True)
 
     yield tell
+
+
+def _draw(live: Live, view: RenderableType) -> None:
+    """Show a picture, with the cursor on an empty line below, where the ``^C`` of Ctrl-C moves nothing."""
+    live.update(Group(view, Text()), refresh=True)
 
 
 class Followed(Protocol):
@@ -171,10 +208,10 @@ def follow(
     console = Console()
     waited = 0.0
     done = _in_background(running.wait) if until_caught_up else threading.Event()
-    with Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else nullcontext() as live:
+    with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         while not stop.wait(_EVERY):
             if live is not None:
-                live.update(show(console), refresh=True)
+                _draw(live, show(console))
             waited += _EVERY
             if waited >= save_every:
                 save()
@@ -214,12 +251,11 @@ def demo_view(project: Project, progress: Progress, what: str, console: Console)
     line = Text("scores  ", style="bold").append_text(scores)
     body = Group(
         _bars(progress.total, steps, progress.seconds),
-        Text(),
         univariate_table(project, console.width - 4, unicode=_unicode(console)),
         line,
     )
     return Panel(
-        body, title=f"[bold]smlnb demo[/] · {escape(what)}", subtitle=progress.doing, box=_box(console), expand=True
+        body, title=f"[bold]smlnb demo[/]: {escape(what)}", subtitle=progress.doing, box=_box(console), expand=True
     )
 
 
@@ -283,7 +319,7 @@ def connect_view(project: Project, metrics: Metrics, saved: str, console: Consol
     if metrics.broker_error:
         line.append(f"broker: {metrics.broker_error}", style="red")
     body = Group(line, univariate_table(project, console.width - 4, unicode=_unicode(console)))
-    title = f"[bold]project {escape(project.name)}[/] · {metrics.state}"
+    title = f"[bold]project {escape(project.name)}[/]: {metrics.state}"
     return Panel(body, title=title, subtitle=saved, box=_box(console), expand=True)
 
 
@@ -303,7 +339,7 @@ def score_view(scorer: Scorer, console: Console) -> RenderableType:
     if metrics.broker_error:
         facts.add_row("broker", Text(metrics.broker_error, "red"))
     return Panel(
-        facts, title=f"[bold]scorer[/] · {metrics.state}", subtitle="Ctrl-C ends", box=_box(console), expand=True
+        facts, title=f"[bold]scorer[/]: {metrics.state}", subtitle="Ctrl-C ends", box=_box(console), expand=True
     )
 
 

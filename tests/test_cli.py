@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import smlnb
+from smlnb.cli import app
+from smlnb.demo import Demo
+from tests.waiting import eventually
+
+COMMANDS = ["demo", "replay", "peek", "topics", "broker", "connect", "score", "lab"]
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run the command in this process."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """An environment in which the Shuttle data can't be had, quickly."""
+    gone = {"SMLNB_SHUTTLE_URL": "http://127.0.0.1:1", "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("SMLNB_")}
+    return {**kept, **gone, "COLUMNS": "200"}
+
+
+@pytest.fixture
+def start(environment, tmp_path):
+    """Start the command as a process of its own; what still runs at the end is ended."""
+    started: list[subprocess.Popen] = []
+
+    def start(*arguments) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "smlnb", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def one_red_line(result, code: str) -> str:
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith(f"error {code} ")
+    assert "Traceback" not in result.output
+    return line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_a_command_does_with_an_example(run, command):
+    for option in ("-h", "--help"):
+        result = run(command, option)
+        assert result.exit_code == 0
+        assert re.search(rf"Example:\s+smlnb {command}", result.output)
+
+
+def test_without_a_command_the_commands_are_listed(run):
+    result = run()
+    assert all(re.search(rf"\b{command}\b", result.output) for command in COMMANDS)
+
+
+def test_the_version_is_printed(run):
+    assert run("--version").stdout.strip() == f"smlnb {smlnb.__version__}"
+
+
+def test_the_demonstration_prints_one_json_object_and_nothing_else_on_stdout(start):
+    process = start("demo", "--json", "--rows", 2500, "--rate", 0)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    (line,) = stdout.splitlines()
+    summary = json.loads(line)
+    assert set(summary) == {
+        *("rows", "rows_scored", "partitions", "rate_rows_per_s", "univariate", "score_quantiles"),
+        *("roc_auc", "average_precision", "data", "broker"),
+    }
+    assert (summary["rows"], summary["rows_scored"], summary["partitions"]) == (2500, 2500, 8)
+    assert summary["data"] == "shuttle_like"
+    assert summary["roc_auc"] > 0.95
+    assert "Synthetic data is used" in stderr
+
+
+def test_the_demonstration_shows_its_result(run, monkeypatch, local_broker):
+    monkeypatch.setattr(smlnb.datasets, "shuttle", lambda: smlnb.datasets.shuttle_like(1500))
+    result = run("demo", "--rate", 0, "-b", local_broker.bootstrap_servers)
+    assert result.exit_code == 0
+    for part in ("1,500 produced, 1,500 scored", "q99", "ROC-AUC", "average precision", "strangest"):
+        assert part in result.output
+
+
+def test_fewer_rows_scored_than_produced_is_a_failure(run, monkeypatch):
+    monkeypatch.setattr(smlnb.datasets, "shuttle", lambda: smlnb.datasets.shuttle_like(600))
+    scores = Demo.run
+
+    def one_less(demo, show):
+        outcome = scores(demo, show)
+        return type(outcome)(
+            **{f: getattr(outcome, f) for f in outcome.__slots__ if f != "rows_scored"},
+            rows_scored=outcome.rows_scored - 1,
+        )
+
+    monkeypatch.setattr(Demo, "run", one_less)
+    result = run("demo", "--json", "--rate", 0)
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["rows_scored"] == 599
+    assert "Only 599 of 600 rows" in result.stderr
+
+
+def test_the_loop_runs_command_by_command(run, any_broker, topic_name, tmp_path):
+    there = ["-b", any_broker.bootstrap_servers]
+    source, sink = f"{topic_name}-in", f"{topic_name}-out"
+    smlnb.datasets.shuttle_like(3000).to_csv(tmp_path / "plant.csv", index=False)
+
+    written = run("replay", "plant.csv", "--topic", source, *there)
+    assert written.exit_code == 0
+    assert f"3,000 rows written to {source}" in written.stdout
+
+    assert re.search(rf"{source} +8 +3,000", run("topics", *there).stdout)
+    looked = run("peek", source, "-n", 2, "--json", *there).stdout.splitlines()
+    assert [set(json.loads(line)) for line in looked] == [set(smlnb.datasets.COLUMNS)] * 2
+
+    connect = ["connect", "-t", source, "-p", "plant", "--types", smlnb.datasets.TYPES, "-w", "plant.db", *there]
+    learned = run(*connect, "--until-caught-up", "--build", "hba1")
+    assert learned.exit_code == 0, learned.output
+    assert "3,000 records learned, saved as 'plant'" in learned.stdout
+    again = run(*connect, "--until-caught-up")
+    assert "3,000 records learned" in again.stdout  # no record counts twice
+
+    (tmp_path / "score.properties").write_text(
+        f"sml.kstream.project.id=plant\nsml.kstream.model.id=hba1\nsml.kstream.source.topic={source}\n"
+        f"sml.kstream.schedule.ms=4000\nbootstrap.servers={any_broker.bootstrap_servers}\n"
+    )
+    scored = run("score", "score.properties", "-w", "plant.db", "--sink", sink, "--keep", "class", "--until-caught-up")
+    assert scored.exit_code == 0, scored.output
+    assert f"3,000 scores written to {sink}, 0 records refused" in scored.stdout
+    assert "sml.kstream.schedule.ms has no effect" in scored.stderr
+
+    (record,) = map(json.loads, run("peek", sink, "-n", 1, "--json", *there).stdout.splitlines())
+    assert record["model"] == "hba1"
+    assert record["class"] in (0, 1)
+    assert "quantile" in run("peek", sink, "-n", 2, *there).stdout
+
+
+def test_the_broker_prints_its_address_serves_others_and_ends_with_ctrl_c(start):
+    process = start("broker", "--topic", "readings", "--partitions", 3)
+    address = process.stdout.readline().strip()
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", address)
+    assert smlnb.list_topics(bootstrap_servers=address) == {"readings": 3}
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_connect_saves_what_it_learned_when_it_is_interrupted(start, local_broker, topic_name, tmp_path, how):
+    there = {"bootstrap_servers": local_broker.bootstrap_servers}
+    data = smlnb.datasets.shuttle_like(900)
+    smlnb.replay(data, topic_name, **there, block=True, progress=False)
+    process = start(
+        *("connect", "-t", topic_name, "-p", "plant", "--types", smlnb.datasets.TYPES, "-w", "plant.db"),
+        *("-b", local_broker.bootstrap_servers, "--save-every", 0.1),
+    )
+
+    def saved() -> bool:
+        if not (tmp_path / "plant.db").exists():
+            return False
+        try:
+            with smlnb.Workspace(tmp_path / "plant.db") as workspace:
+                return workspace.projects()["records"].tolist() == [900]
+        except smlnb.errors.WorkspaceError:  # it is being made
+            return False
+
+    eventually(saved, 60, "900 records saved")
+    process.send_signal(how)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in stderr) == (0, False)
+    assert "900 records learned" in stdout
+    with smlnb.Workspace(tmp_path / "plant.db") as workspace:
+        assert sum(workspace.load("plant").positions.values()) == 900
+
+
+def test_a_poison_record_ends_connect_with_its_place_and_the_rest_is_kept(run, local_broker, topic_name, tmp_path):
+    from confluent_kafka import Producer
+
+    producer = Producer({"bootstrap.servers": local_broker.bootstrap_servers, "log_level": 0})
+    for value in ('{"x": 1}', '{"x": 2}', "poison"):
+        producer.produce(topic_name, value, partition=0)
+    producer.flush(10)
+    there = ["-w", "plant.db", "-b", local_broker.bootstrap_servers, "--until-caught-up"]
+    result = run("connect", "-t", topic_name, "-p", "plant", "--types", "C", *there)
+    assert result.exit_code == 1
+    assert f"{topic_name}[0] offset 2" in result.stderr
+    with smlnb.Workspace(tmp_path / "plant.db") as workspace:
+        assert workspace.load("plant").n == 2
+    result = run("connect", "-t", topic_name, "-p", "plant", *there, "--on-malformed", "skip")
+    assert (result.exit_code, "2 records learned" in result.stdout) == (0, True)
+
+
+def test_a_project_made_with_wrong_types_is_not_kept(run, local_broker, topic_name):
+    there = ["-w", "plant.db", "-b", local_broker.bootstrap_servers, "--until-caught-up"]
+    smlnb.replay({"x": [1.0], "y": [2.0]}, topic_name, bootstrap_servers=there[3], block=True, progress=False)
+    assert "3 type letters for 2 columns" in one_red_line(
+        run("connect", "-t", topic_name, "-p", "plant", "--types", "C,C,C", *there), "smlnb-E100"
+    )
+    assert run("connect", "-t", topic_name, "-p", "plant", "--types", "C,C", *there).exit_code == 0
+    assert "has the types C,C, not C,X" in one_red_line(
+        run("connect", "-t", topic_name, "-p", "plant", "--types", "C,X", *there), "smlnb-E100"
+    )
+
+
+PROPERTIES = "bootstrap.servers=127.0.0.1:1\nsml.kstream.project.id=p\nsml.kstream.model.id=m\n"
+TOPICS = "sml.kstream.source.topic=a\nsml.kstream.sink.topic=b\n"
+
+
+@pytest.mark.parametrize(
+    ("properties", "code", "message"),
+    [
+        (PROPERTIES, "smlnb-E503", "No source topic is named. Set sml.kstream.source.topic"),
+        (PROPERTIES + TOPICS, "smlnb-E700", "There is no workspace nowhere.db"),
+        (PROPERTIES + TOPICS.replace("a", "b", 2), "smlnb-E503", "unknown"),
+        (TOPICS, "smlnb-E503", "There is no broker's address"),
+        (PROPERTIES + "sml.kstream.model.b64file=x\n", "smlnb-E503", "is refused"),
+    ],
+)
+def test_what_is_wrong_with_the_properties_is_one_red_line(run, tmp_path, monkeypatch, properties, code, message):
+    monkeypatch.delenv("SMLNB_KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    (tmp_path / "score.properties").write_text(properties)
+    assert message in one_red_line(run("score", "score.properties", "-w", "nowhere.db"), code)
+    assert not (tmp_path / "nowhere.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["topics", "-b", "127.0.0.1:1"], "smlnb-E501", "127.0.0.1:1"),
+        (["peek", "t", "-b", "127.0.0.1:1"], "smlnb-E501", "127.0.0.1:1"),
+        (["replay", "nothing.csv", "-t", "t", "-b", "127.0.0.1:1"], "smlnb-E800", "nothing.csv"),
+        (["demo", "--rows", "0"], "smlnb-E800", "rows=0"),
+        (["demo", "--rate", "-1"], "smlnb-E800", "--rate -1"),
+        (["topics", "-c", "nothing.properties"], "smlnb-E503", "nothing.properties"),
+        (["connect", "-t", "t", "-p", "p", "--types", "Q", "-w", "w.db", "-b", "x:1"], "smlnb-E100", "'Q'"),
+    ],
+)
+def test_a_mistake_is_one_red_line_with_its_code(run, arguments, code, message):
+    assert message in one_red_line(run(*arguments), code)
+
+
+def test_settings_of_the_cluster_come_from_a_file_or_the_environment(run, local_broker, tmp_path, monkeypatch):
+    (tmp_path / "cluster.properties").write_text(f"bootstrap.servers={local_broker.bootstrap_servers}\n")
+    assert run("topics", "-c", "cluster.properties").exit_code == 0
+    monkeypatch.setenv("SMLNB_KAFKA_BOOTSTRAP_SERVERS", local_broker.bootstrap_servers)
+    assert run("topics").exit_code == 0
+
+
+def test_help_does_not_load_kafka_or_bokeh():
+    code = "import sys, smlnb.cli; print(sorted({'bokeh', 'confluent_kafka', 'pandas', 'streamz'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() in ("[]", "['pandas']")
+
+
+def test_no_thread_of_ours_outlives_a_command(run, local_broker):
+    before = {t.name for t in threading.enumerate()}
+    run("topics", "-b", local_broker.bootstrap_servers)
+    assert {t.name for t in threading.enumerate()} <= before
