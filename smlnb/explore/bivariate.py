@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from smlnb.stats.table import TableSummary
 
@@ -19,6 +21,6 @@ def covariance(summary: TableSummary, ddof: int = 1) -> pd.DataFrame:
     return _square(summary, summary.pairs.covariance(ddof))
 
 
-def _square(summary: TableSummary, values: object) -> pd.DataFrame:
+def _square(summary: TableSummary, values: NDArray[np.float64]) -> pd.DataFrame:
     names = pd.Index(summary.schema.numeric, name="attribute")
-    return pd.DataFrame(values, index=names, columns=names.rename(None))
+    return pd.DataFrame(values[: len(names), : len(names)], index=names, columns=names.rename(None))

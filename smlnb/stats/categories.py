@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from smlnb.stats.base import Accumulator, State
 
-__all__ = ["Categories", "CategoryCounts"]
+__all__ = ["Categories", "CategoryCounts", "as_text", "smallest_by_hash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Categories(Accumulator):
         for i, column in enumerate(block):
             rows = len(column)
             self._missing[i] += column.null_count
-            counted = pc.value_counts(_as_text(column).drop_null())
+            counted = pc.value_counts(as_text(column).drop_null())
             values, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
             self._add(i, dict(zip(values, counts, strict=True)))
         self.n += rows
@@ -85,7 +85,7 @@ class Categories(Accumulator):
         for value, count in counts.items():
             mine[value] = mine.get(value, 0) + count
         if len(mine) > self.limit:
-            kept = sorted(mine, key=_hash)[: self.limit]
+            kept = smallest_by_hash(mine, self.limit)
             self._other[i] += sum(mine.values()) - sum(mine[v] for v in kept)
             self._counts[i] = {v: mine[v] for v in kept}
 
@@ -143,7 +143,8 @@ class Categories(Accumulator):
         return categories
 
 
-def _as_text(column: pa.Array) -> pa.Array:
+def as_text(column: pa.Array) -> pa.Array:
+    """Return a column as one array of strings."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
@@ -151,5 +152,10 @@ def _as_text(column: pa.Array) -> pa.Array:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
-def _hash(value: str) -> bytes:
-    return hashlib.blake2b(value.encode(), digest_size=8).digest()
+def smallest_by_hash(values: Collection[str], limit: int) -> Collection[str]:
+    """Return at most ``limit`` values: a choice that depends on nothing but the values."""
+    if len(values) <= limit:
+        return values
+    return sorted(values, key=lambda v: hashlib.blake2b(v.encode("utf-8", "surrogatepass"), digest_size=8).digest())[
+        :limit
+    ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.centred import Centred
 
-__all__ = ["CoMomentSummary", "CoMoments"]
+__all__ = ["CoMomentSummary", "CoMomentSums", "CoMoments"]
 
 Matrix = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class CoMomentSummary:
 
 
 @dataclass(slots=True)
-class _Sums:
+class CoMomentSums:
     """The six matrices, and the one rule by which two sets of them add up."""
 
     count: Any
@@ -72,6 +72,7 @@ class _Sums:
 
     @classmethod
     def zero(cls, width: int) -> Self:
+        """Return the sums over no rows."""
         return cls(np.zeros((width, width), np.int64), *(np.zeros((width, width)) for _ in range(5)))
 
     def plus(self, other: Self) -> Self:
@@ -128,7 +129,14 @@ class CoMoments(Accumulator):
     def __init__(self, width: int) -> None:
         self.width = width
         self.n = 0
-        self._sums = _Sums.zero(width)
+        self.sums = CoMomentSums.zero(width)
+
+    @classmethod
+    def of(cls, n: int, sums: CoMomentSums) -> Self:
+        """Return one that has absorbed ``n`` rows with these sums."""
+        pairs = cls(0)
+        pairs.width, pairs.n, pairs.sums = len(sums.mean), n, sums
+        return pairs
 
     def update(self, block: Matrix) -> None:
         """Absorb a block of shape (width, rows)."""
@@ -139,7 +147,7 @@ class CoMoments(Accumulator):
         if centred.rows == 0:
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            self._sums = self._sums.plus(_complete(centred) if centred.present is None else _incomplete(centred))
+            self.sums = self.sums.plus(_complete(centred) if centred.present is None else _incomplete(centred))
         self.n += centred.rows
 
     def merge(self, other: Self) -> None:
@@ -148,19 +156,19 @@ class CoMoments(Accumulator):
         if other.n == 0:
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            self._sums = self._sums.plus(other._sums)
+            self.sums = self.sums.plus(other.sums)
         self.n += other.n
 
     def widen(self, width: int) -> None:
         """Add attributes up to ``width``; in everything absorbed so far they count as missing."""
-        wide, old = _Sums.zero(width), slice(0, self.width)
+        wide, old = CoMomentSums.zero(width), slice(0, self.width)
         for name in _NAMES:
-            getattr(wide, name)[old, old] = getattr(self._sums, name)
-        self.width, self._sums = width, wide
+            getattr(wide, name)[old, old] = getattr(self.sums, name)
+        self.width, self.sums = width, wide
 
     def result(self) -> CoMomentSummary:
         """Return counts, means and co-moments of all pairs."""
-        return CoMomentSummary(**{name: getattr(self._sums, name).copy() for name in _NAMES})
+        return CoMomentSummary(**{name: getattr(self.sums, name).copy() for name in _NAMES})
 
     def empty(self) -> Self:
         """Return an empty one of the same width."""
@@ -171,35 +179,35 @@ class CoMoments(Accumulator):
         return {"width": self.width}
 
     def _payload(self) -> State:
-        return {"n": self.n, **{name: getattr(self._sums, name).copy() for name in _NAMES}}
+        return {"n": self.n, **{name: getattr(self.sums, name).copy() for name in _NAMES}}
 
     def _comparable(self) -> State:
         # mixed sums cancel: they are as exact as the largest even ones of their order allow
-        spread = np.sqrt(np.diag(self._sums.m2))
+        spread = np.sqrt(np.diag(self.sums.m2))
         scale = np.outer(spread**2, spread)
         return {
             **self._payload(),
-            "m21": np.concatenate([self._sums.m21, scale]),
-            "m22": np.concatenate([self._sums.m22, scale * spread]),
+            "m21": np.concatenate([self.sums.m21, scale]),
+            "m22": np.concatenate([self.sums.m22, scale * spread]),
         }
 
     @classmethod
     def _from_payload(cls, configuration: Mapping[str, Any], payload: Mapping[str, Any]) -> Self:
         pairs = cls(configuration["width"])
         pairs.n = payload["n"]
-        pairs._sums = _Sums(**{name: payload[name].copy() for name in _NAMES})
+        pairs.sums = CoMomentSums(**{name: payload[name].copy() for name in _NAMES})
         return pairs
 
 
-_NAMES = tuple(f.name for f in fields(_Sums))
+_NAMES = tuple(f.name for f in fields(CoMomentSums))
 
 
-def _complete(centred: Centred) -> _Sums:
+def _complete(centred: Centred) -> CoMomentSums:
     """Return the sums of a block in which nothing is missing."""
     deviations, squares = centred.deviations, centred.squares
     comoment = deviations @ deviations.T
     shape = comoment.shape
-    return _Sums(
+    return CoMomentSums(
         count=np.full(shape, centred.rows),
         mean=np.repeat(centred.mean[:, None], len(comoment), axis=1),
         m2=np.repeat(np.diag(comoment)[:, None], len(comoment), axis=1),
@@ -209,13 +217,13 @@ def _complete(centred: Centred) -> _Sums:
     )
 
 
-def _incomplete(centred: Centred) -> _Sums:
+def _incomplete(centred: Centred) -> CoMomentSums:
     """Return the sums of a block in which something is missing: about the attributes' means, then about the pairs'."""
     weights = np.asarray(centred.present, dtype=float)
     deviations, squares = centred.deviations, centred.squares
     count = weights @ weights.T
     shift = deviations @ weights.T / count.clip(1)  # of a pair's mean from the attribute's own
-    raw = _Sums(
+    raw = CoMomentSums(
         count=count,
         mean=shift,
         m2=squares @ weights.T,
@@ -224,10 +232,10 @@ def _incomplete(centred: Centred) -> _Sums:
         m22=squares @ squares.T,
     )
     m2, comoment, m21, m22 = _recentred(raw)
-    return _Sums(count.astype(np.int64), centred.mean[:, None] + shift, m2, comoment, m21, m22)
+    return CoMomentSums(count.astype(np.int64), centred.mean[:, None] + shift, m2, comoment, m21, m22)
 
 
-def _recentred(raw: _Sums) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+def _recentred(raw: CoMomentSums) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """Return sums about zero, with means ``raw.mean``, as sums about those means."""
     a, n = raw.mean, raw.count
     b = a.T

@@ -9,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from smlnb.errors import UnknownAttributeError
 from smlnb.schema import Attribute, Kind, Schema
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.block import float_block
 from smlnb.stats.categories import Categories, CategoryCounts
 from smlnb.stats.centred import Centred
-from smlnb.stats.comoments import CoMoments, CoMomentSummary
+from smlnb.stats.comoments import CoMomentSummary
 from smlnb.stats.histogram import Cells, Histogram
 from smlnb.stats.moments import Moments, MomentSummary
+from smlnb.stats.pairs import AttributePairs
 from smlnb.stats.quantiles import Quantiles, QuantileSketches
 
 __all__ = ["Table", "TableSummary"]
@@ -33,7 +35,9 @@ class TableSummary:
     moments : MomentSummary
         Of the numeric attributes, in the order of ``schema.numeric``.
     pairs : CoMomentSummary
-        Of the numeric attributes.
+        Of the numeric attributes and one 0/1 column per category value, in the order of ``pair_names``.
+    pair_names : tuple of str
+        The numeric attributes, then ``attribute$value``.
     cells : list of Cells, or None
         Of the numeric attributes, when histograms are kept.
     quantiles : QuantileSketches, or None
@@ -47,9 +51,17 @@ class TableSummary:
         self.n: int = table.n
         self.moments: MomentSummary = table.moments.result()
         self.pairs: CoMomentSummary = table.pairs.result()
+        self.pair_names: tuple[str, ...] = table.pairs.names
         self.cells: list[Cells] | None = table.histogram.result() if table.histogram else None
         self.quantiles: QuantileSketches | None = table.quantiles.result() if table.quantiles else None
         self.categories: list[CategoryCounts] = table.categories.result()
+
+
+    def pair_index(self, name: str) -> int:
+        """Return the place of an attribute, or of ``attribute$value``, in ``pairs``."""
+        if name not in self.pair_names:
+            raise UnknownAttributeError.of(name, self.pair_names)
+        return self.pair_names.index(name)
 
 
 class Table(Accumulator):
@@ -78,14 +90,14 @@ class Table(Accumulator):
         self.n = 0
         width = len(schema.numeric)
         self.moments = Moments(width)
-        self.pairs = CoMoments(width)
+        self.pairs = AttributePairs(schema.numeric, schema.categories)
         self.histogram = Histogram(width) if histogram else None
         self.quantiles = Quantiles(width) if quantiles else None
         self.categories = Categories(len(schema.categories))
 
     @property
-    def _numeric_parts(self) -> list[Moments | CoMoments | Histogram | Quantiles]:
-        return [p for p in (self.moments, self.pairs, self.histogram, self.quantiles) if p is not None]
+    def _numeric_parts(self) -> list[Moments | Histogram | Quantiles]:
+        return [p for p in (self.moments, self.histogram, self.quantiles) if p is not None]
 
     def update(self, block: pa.RecordBatch) -> None:
         """Absorb a record batch; what is no number in a numeric column counts as missing."""
@@ -102,10 +114,10 @@ class Table(Accumulator):
         centred = Centred.of(floats)
         for part in self._numeric_parts:
             part.absorb(centred)
-        if self.schema.categories:
-            nothing = pa.nulls(block.num_rows, pa.string())
-            names = set(block.schema.names)
-            self.categories.update([block.column(c) if c in names else nothing for c in self.schema.categories])
+        nothing, names = pa.nulls(block.num_rows, pa.string()), set(block.schema.names)
+        columns = [block.column(c) if c in names else nothing for c in self.schema.categories]
+        self.pairs.absorb(centred, columns)
+        self.categories.update(columns)
         self.n += block.num_rows
 
     def merge(self, other: Self) -> None:
@@ -113,6 +125,7 @@ class Table(Accumulator):
         self._check_mergeable(other)
         for mine, theirs in zip(self._numeric_parts, other._numeric_parts, strict=True):
             mine.merge(theirs)  # type: ignore[arg-type]
+        self.pairs.merge(other.pairs)
         self.categories.merge(other.categories)
         self.n += other.n
 
@@ -122,7 +135,7 @@ class Table(Accumulator):
         for part in self._numeric_parts:
             part.n = self.n
             part.widen(len(self.schema.numeric))
-        self.categories.n = self.n
+        self.pairs.widen(self.schema.numeric, self.schema.categories)
         self.categories.widen(len(self.schema.categories))
 
     def result(self) -> TableSummary:
@@ -142,7 +155,7 @@ class Table(Accumulator):
         }
 
     def _payload(self) -> State:
-        parts = {type(p).__name__: p.state() for p in [*self._numeric_parts, self.categories]}
+        parts = {type(p).__name__: p.state() for p in [*self._numeric_parts, self.pairs, self.categories]}
         return {"n": self.n, "parts": parts}
 
     @classmethod
@@ -155,7 +168,7 @@ class Table(Accumulator):
         table.n = payload["n"]
         parts = payload["parts"]
         table.moments = Moments.from_state(parts["Moments"])
-        table.pairs = CoMoments.from_state(parts["CoMoments"])
+        table.pairs = AttributePairs.from_state(parts["AttributePairs"])
         table.histogram = Histogram.from_state(parts["Histogram"]) if configuration["histogram"] else None
         table.quantiles = Quantiles.from_state(parts["Quantiles"]) if configuration["quantiles"] else None
         table.categories = Categories.from_state(parts["Categories"])
