@@ -47,7 +47,8 @@ def copied_notebooks(target: Path, say: Callable[[str], None]) -> Path:
 def open_lab(options: Sequence[str], say: Callable[[str], None]) -> int:
     """Become JupyterLab with the notebook in ``./notebooks`` open; return its exit code where that can't be done."""
     notebook = copied_notebooks(Path.cwd() / "notebooks", say)
-    command = [sys.executable, "-m", "jupyterlab", str(notebook.relative_to(Path.cwd())), *options]
+    address = f"/lab/tree/{notebook.relative_to(Path.cwd()).as_posix()}"  # so that the printed address leads there, too
+    command = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url={address}", *options]
     if os.name != "nt":  # there exec would give the terminal back at once
         os.execv(command[0], command)  # noqa: S606
     return subprocess.call(command)  # noqa: S603 - our own interpreter

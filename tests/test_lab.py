@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -30,8 +29,8 @@ def test_lab_copies_the_notebook_and_becomes_jupyterlab(packaged, tmp_path, monk
     assert (tmp_path / "notebooks" / lab.NOTEBOOK).read_text() == "{}"
     (program, command) = became[0]
     assert program == sys.executable
-    notebook = str(Path("notebooks", lab.NOTEBOOK))
-    assert command[1:] == ["-m", "jupyterlab", notebook, "--no-browser", "--port=9123", "--ServerApp.token=t"]
+    address = f"--LabApp.default_url=/lab/tree/notebooks/{lab.NOTEBOOK}"
+    assert command[1:] == ["-m", "jupyterlab", address, "--no-browser", "--port=9123", "--ServerApp.token=t"]
 
 
 def test_lab_leaves_a_notebook_that_is_there_as_it_is(packaged, tmp_path):
