@@ -24,6 +24,20 @@ function forget(Bokeh, roots) {
   }
 }
 
+// Bokeh draws only into what is part of the page; a view is built before it is put there, and some notebooks put it there
+// only when it is scrolled to.
+async function attached(el, gone) {
+  while (!el.isConnected && !gone()) await new Promise((soon) => setTimeout(soon, 30));
+}
+
+function complain(el, error) {
+  const line = document.createElement("div");
+  line.className = "smlnb-error";
+  line.setAttribute("role", "alert");
+  line.textContent = `The plots can't be drawn: ${error}`;
+  el.append(line);
+}
+
 async function embed(Bokeh, { item, label }, el) {
   const cell = document.createElement("div");
   cell.className = "smlnb-figure";
@@ -40,28 +54,30 @@ async function render({ model, el }) {
   try {
     Bokeh = await library();
   } catch (error) {
-    el.textContent = `The plots can't be drawn: BokehJS did not load (${error}).`;
-    el.classList.add("smlnb-error");
+    complain(el, `BokehJS did not load (${error}).`);
     return;
   }
   let roots = [];
   let gone = false;
   let turn = Promise.resolve();
 
-  const draw = () => {
-    turn = turn.then(async () => {
-      forget(Bokeh, roots);
-      roots = [];
-      el.replaceChildren();
-      el.style.setProperty("--smlnb-figure-width", model.get("narrowest"));
+  const drawNow = async () => {
+    forget(Bokeh, roots);
+    roots = [];
+    el.replaceChildren();
+    el.style.setProperty("--smlnb-figure-width", model.get("narrowest"));
+    for (const figure of model.get("items")) {
+      await attached(el, () => gone);
       if (gone) return;
-      for (const figure of model.get("items")) roots.push(await embed(Bokeh, figure, el));
-      apply(model.get("state"), roots);
-    });
+      roots.push(await embed(Bokeh, figure, el));
+    }
+    apply(model.get("state"), roots);
   };
-  const update = () => {
-    turn = turn.then(() => apply(model.get("state"), roots));
+  const next = (step) => {
+    turn = turn.then(step).catch((error) => complain(el, error));
   };
+  const draw = () => next(drawNow);
+  const update = () => next(() => apply(model.get("state"), roots));
   model.on("change:items", draw);
   model.on("change:state", update);
   draw();
@@ -69,7 +85,7 @@ async function render({ model, el }) {
     gone = true;
     model.off("change:items", draw);
     model.off("change:state", update);
-    turn = turn.then(() => forget(Bokeh, roots));
+    next(() => forget(Bokeh, roots));
   };
 }
 

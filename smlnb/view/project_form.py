@@ -81,7 +81,7 @@ class ProjectForm(Panel):
         self.letters = _text("Types", "", "One letter per column, in column order: C,C,X. The menus below say the same")
         self.letters.layout.width = "min(100%, 420px)"
         self.columns = w.GridBox(
-            layout=w.Layout(grid_template_columns="repeat(auto-fill, minmax(250px, 1fr))", width="100%")
+            layout=w.Layout(grid_template_columns="repeat(auto-fill, minmax(220px, 1fr))", width="100%")
         )
         self.histogram = w.Checkbox(
             value=histogram,
@@ -271,7 +271,7 @@ class ProjectForm(Panel):
             options=KINDS,
             value=letter,
             description=name,
-            style={"description_width": "90px"},
+            style={"description_width": "64px"},
             tooltip=f"Type of the column {name}. Its last values: {examples[:120]}",
             layout=w.Layout(width="auto"),
         )
