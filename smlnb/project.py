@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from typing import Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from smlnb.algorithms import algorithm
 from smlnb.batch import Batch, Refusal, as_record_batch
-from smlnb.errors import MergeError, ModelError, NotEnoughDataError, SchemaError, StateError, UnknownAttributeError
-from smlnb.explore import bivariate, univariate
-from smlnb.explore.density import Density, density
+from smlnb.errors import MergeError, ModelError, SchemaError, StateError
+from smlnb.exploration import Exploration
 from smlnb.models.base import AnomalyModel
 from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
 from smlnb.shards import Counts, Learned, Shard, bad_rows
@@ -30,7 +28,7 @@ __all__ = ["Project"]
 Key = tuple[str, int]
 
 
-class Project:
+class Project(Exploration):
     """Statistics of a stream, ready for any question and any model.
 
     Each record is read once. One state is kept per (topic, partition), with the offset that comes next, and one for
@@ -265,66 +263,6 @@ class Project:
                     total.merge(shard.table)
                 self._merged = (self._version, total.result())
             return self._merged[1]
-
-    def univariate(self, attributes: Sequence[str] | None = None, ddof: int = 1) -> pd.DataFrame:
-        """Return one row of statistics per numeric attribute; see :func:`smlnb.explore.univariate.univariate`."""
-        return univariate.univariate(self.summary(), attributes, ddof)
-
-    def correlation(self) -> pd.DataFrame:
-        """Return Pearson's correlation of all pairs of numeric attributes, pairwise-complete."""
-        return bivariate.correlation(self.summary())
-
-    def covariance(self, ddof: int = 1) -> pd.DataFrame:
-        """Return the covariance of all pairs of numeric attributes, pairwise-complete."""
-        return bivariate.covariance(self.summary(), ddof)
-
-    def histogram(
-        self,
-        name: str,
-        bins: int | Sequence[float] = 40,
-        range: tuple[float, float] | None = None,  # noqa: A002 - NumPy's name
-    ) -> Density:
-        """Return the histogram of a numeric attribute in any bins; see :func:`smlnb.explore.density.density`."""
-        summary = self.summary()
-        if summary.cells is None:
-            raise NotEnoughDataError(f"Project {self.name!r} keeps no histograms. Create it with histogram=True.")
-        return density(summary.cells[self._numeric_index(summary, name)], bins, range)
-
-    def quantile(self, name: str, q: ArrayLike) -> Any:
-        """Return quantiles of a numeric attribute: a number for a number, an array for a sequence.
-
-        From the KLL sketch (its rank is within 1.33 % at 99 % confidence), or from the histogram where no sketch is
-        kept.
-        """
-        ranks = np.asarray(q, dtype=float)
-        if not ((ranks >= 0) & (ranks <= 1)).all():
-            raise SchemaError(f"Quantiles lie between 0 and 1, not at {q!r}.")
-        summary = self.summary()
-        i = self._numeric_index(summary, name)
-        if summary.moments.count[i] == 0:
-            raise NotEnoughDataError(f"{name!r} has no values yet, so it has no quantiles.")
-        if summary.quantiles is not None:
-            values = summary.quantiles.quantile(i, ranks)
-        elif summary.cells is not None:
-            values = np.atleast_1d(summary.cells[i].quantile(ranks))
-        else:
-            raise NotEnoughDataError(
-                f"Project {self.name!r} keeps neither sketches nor histograms, so it has no quantiles."
-            )
-        return float(values[0]) if ranks.ndim == 0 else values
-
-    def categories(self, name: str) -> pd.DataFrame:
-        """Return the values of a category attribute and how often each occurred, most frequent first."""
-        summary = self.summary()
-        if name not in summary.schema.categories:
-            raise UnknownAttributeError.of(name, summary.schema.categories)
-        counts = summary.categories[summary.schema.categories.index(name)].counts
-        return pd.DataFrame({"value": list(counts), "count": list(counts.values())})
-
-    def _numeric_index(self, summary: TableSummary, name: str) -> int:
-        if name not in summary.schema.numeric:
-            raise UnknownAttributeError.of(name, summary.schema.numeric)
-        return summary.schema.numeric.index(name)
 
     def build(
         self,

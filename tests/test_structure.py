@@ -23,16 +23,17 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("explore",),
     ("models", "evaluate"),
     ("anomaly",),
-    ("algorithms",),
+    ("algorithms", "exploration"),
     ("shards",),
     ("project",),
     ("store",),
     ("ingest", "datasets", "testing"),
     ("score",),
     ("view",),
-    ("demo",),
+    ("demo", "lab"),
     ("terminal",),
     ("cli",),
+    ("__main__",),
 )
 TIER = {name: tier for tier, names in enumerate(TIERS) for name in names}
 EDGES = ("confluent_kafka", "streamz", "dask", "distributed", "bokeh", "ipywidgets")
