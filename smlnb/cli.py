@@ -18,12 +18,24 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 import smlnb
-from smlnb.errors import ConfigError, DataError, KafkaError, SchemaError, SmlnbError, WorkspaceError
+from smlnb.errors import (
+    BrokerUnavailableError,
+    ConfigError,
+    DataError,
+    KafkaError,
+    SchemaError,
+    SmlnbError,
+    TopicError,
+    WorkspaceError,
+)
 
 __all__ = ["app", "main"]
 
 FAILED, MISTAKE = 1, 2  # exit codes
 _EVERY = 0.25  # seconds between two looks
+
+
+_MISTAKES = (SchemaError, ConfigError, BrokerUnavailableError, TopicError)
 
 
 class _RunFailedError(SmlnbError):
@@ -42,7 +54,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except _RunFailedError as error:
             shown = error.reason if isinstance(error.reason, SmlnbError) else KafkaError(str(error))
-            code = MISTAKE if isinstance(shown, SchemaError | ConfigError) else FAILED
+            code = MISTAKE if isinstance(shown, _MISTAKES) else FAILED
         except SmlnbError as error:
             shown, code = error, MISTAKE
         text = " ".join(str(shown).split())

@@ -259,13 +259,15 @@ def test_what_is_wrong_with_the_properties_is_one_red_line(run, tmp_path, monkey
         (["topics", "-b", "127.0.0.1:1"], "smlnb-E501", "127.0.0.1:1"),
         (["peek", "t", "-b", "127.0.0.1:1"], "smlnb-E501", "127.0.0.1:1"),
         (["replay", "nothing.csv", "-t", "t", "-b", "127.0.0.1:1"], "smlnb-E800", "nothing.csv"),
+        (["demo", "-b", "127.0.0.1:1", "--rows", "9"], "smlnb-E501", "127.0.0.1:1"),
         (["demo", "--rows", "0"], "smlnb-E800", "rows=0"),
         (["demo", "--rate", "-1"], "smlnb-E800", "--rate -1"),
         (["topics", "-c", "nothing.properties"], "smlnb-E503", "nothing.properties"),
         (["connect", "-t", "t", "-p", "p", "--types", "Q", "-w", "w.db", "-b", "x:1"], "smlnb-E100", "'Q'"),
     ],
 )
-def test_a_mistake_is_one_red_line_with_its_code(run, arguments, code, message):
+def test_a_mistake_is_one_red_line_with_its_code(run, monkeypatch, arguments, code, message):
+    monkeypatch.setattr(smlnb.datasets, "shuttle", lambda: smlnb.datasets.shuttle_like(9))
     assert message in one_red_line(run(*arguments), code)
 
 
