@@ -122,12 +122,12 @@ class Panel:
         self.status.value = f'<span class="smlnb-{kind}" role="status">{escape(text)}</span>' if text else ""
 
     def on(self, clicked: w.Button, action: Callable[[], Any]) -> None:
-        """Let a click on a button call ``action``, a method of this panel."""
+        """Let a click on a button call ``action``, a method of this panel or of a part of it."""
         run = self._callback(action)
         clicked.on_click(lambda _button: run())
 
     def observe(self, control: w.Widget, action: Callable[[], Any], trait: str = "value") -> None:
-        """Let a change of a control call ``action``, a method of this panel."""
+        """Let a change of a control call ``action``, a method of this panel or of a part of it."""
         run = self._callback(action)
         control.observe(lambda _change: run(), trait)
 
@@ -161,12 +161,12 @@ class Panel:
         return bundle
 
     def _callback(self, action: Callable[[], Any]) -> Callable[[], None]:
-        method = weakref.WeakMethod(action)
+        me, method = weakref.ref(self), weakref.WeakMethod(action)  # widgets live until closed: they hold nobody
 
         def run() -> None:
-            bound = method()
-            if bound is not None:
-                publisher.call(self_of(bound).guard, bound)
+            panel, bound = me(), method()
+            if panel is not None and bound is not None:
+                publisher.call(panel.guard, bound)
 
         return run
 
@@ -180,12 +180,6 @@ class Panel:
 
         self.widget._view_count = 0
         self.widget.observe(count, "_view_count")
-
-
-def self_of(method: Any) -> Panel:
-    """Return the panel that a method is bound to."""
-    panel: Panel = method.__self__
-    return panel
 
 
 def _close_all(widget: w.Widget) -> None:

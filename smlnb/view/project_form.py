@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, Final
 
@@ -14,23 +14,15 @@ import pandas as pd
 import pyarrow as pa
 
 from smlnb.errors import SchemaError, SmlnbError, TopicError
-from smlnb.schema import Attribute, Kind, Schema, parse_kinds
+from smlnb.schema import Schema
 from smlnb.view.panel import Panel, button, row
 from smlnb.view.publish import publisher
 from smlnb.view.tables import facts, whole
+from smlnb.view.type_menus import TypeMenus, Types, guess
 
 __all__ = ["ProjectForm", "project_form"]
 
-KINDS: Final = [
-    ("C \u2013 continuous", "C"),
-    ("B \u2013 binary", "B"),
-    ("T \u2013 category", "T"),
-    ("S \u2013 text", "S"),
-    ("L \u2013 list", "L"),
-    ("X \u2013 ignored", "X"),
-]
 PEEKED: Final = 200
-ENOUGH: Final = 50  # records that show whether a number is binary
 RETRY: Final = 1.0  # seconds between two looks for a topic that is missing or empty
 _taken: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
@@ -53,7 +45,7 @@ class ProjectForm(Panel):
         bootstrap_servers: str | None,
         config: Any,
         name: str | None,
-        types: str | Sequence[str] | Mapping[str, str] | None,
+        types: Types,
         histogram: bool,
         connect: bool,
         on_create: Callable[[Any], Any] | None,
@@ -70,19 +62,13 @@ class ProjectForm(Panel):
         self._options = dict(options)
         self._making = threading.RLock()
         self._pause = threading.Event()
-        self._drops: dict[str, w.Dropdown] = {}
-        self._settling = False
         self._looking = False
         self._looked_at = 0.0
         self._facts = w.HTML(facts("New project"))
         self.topic = _text("Topic", topic or "", "The Kafka topic whose records the project learns")
         self.look_button = button("Look at the topic", "Read its latest records and guess the type of each column")
         self.name = _text("Name", _free_name(name or topic or "project"), "How the project is called")
-        self.letters = _text("Types", "", "One letter per column, in column order: C,C,X. The menus below say the same")
-        self.letters.layout.width = "min(100%, 420px)"
-        self.columns = w.GridBox(
-            layout=w.Layout(grid_template_columns="repeat(auto-fill, minmax(220px, 1fr))", width="100%")
-        )
+        self.types = TypeMenus(self)
         self.histogram = w.Checkbox(
             value=histogram,
             description="keep histograms (needed for anomaly detection)",
@@ -98,13 +84,12 @@ class ProjectForm(Panel):
         self.on(self.look_button, self._look)
         self.on(self.create_button, self._create)
         self.observe(self.topic, self._look)
-        self.observe(self.letters, self._letters_changed)
         self.fill(
             [
                 self._facts,
                 row(self.topic, self.look_button, self.name, grid_gap="4px 10px"),
-                self.letters,
-                self.columns,
+                self.types.letters,
+                self.types.menus,
                 self.histogram,
                 row(self.create_button, self._progress, grid_gap="4px 12px"),
             ],
@@ -204,9 +189,9 @@ class ProjectForm(Panel):
         sample = self.sample
         if sample is None:
             return Schema()
-        if self.letters.value.strip():
-            return Schema.of(sample.schema.names, self.letters.value)
-        return _guess(sample, self._given)
+        if self.types.letters.value.strip():
+            return Schema.of(sample.schema.names, self.types.letters.value)
+        return guess(sample, self._given)
 
     def stop(self) -> None:
         """Stop the feed that the form has started."""
@@ -243,58 +228,25 @@ class ProjectForm(Panel):
     def _looked(self, result: Callable[[], pa.RecordBatch]) -> None:
         self._looking = False
         self._looked_at = time.monotonic()
-        wrong: SmlnbError | None = None
         try:
             sample = result()
         except SmlnbError:
-            self.columns.children, self._drops = (), {}
-            self._set_letters("")
-            raise
-        try:
-            schema = _guess(sample, self._given)
-        except SchemaError as error:
-            wrong, schema = error, _guess(sample, None)
-        self._set_letters(schema.letters)
-        self._drops = {a.name: self._menu(a.name, str(a.kind), sample) for a in schema}
-        self.columns.children = tuple(self._drops.values())
-        if wrong is not None:
-            raise wrong
-        if self.project is None:
-            self.say(
-                f"{len(schema)} columns found; their types are guessed from the last {whole(sample.num_rows)} records. "
-                "Correct what is wrong."
-            )
-
-    def _menu(self, name: str, letter: str, sample: pa.RecordBatch) -> w.Dropdown:
-        examples = ", ".join(str(v) for v in sample.column(name).slice(0, 5).to_pylist())
-        menu = w.Dropdown(
-            options=KINDS,
-            value=letter,
-            description=name,
-            style={"description_width": "64px"},
-            tooltip=f"Type of the column {name}. Its last values: {examples[:120]}",
-            layout=w.Layout(width="auto"),
-        )
-        self.observe(menu, self._menu_changed)
-        return menu
-
-    def _menu_changed(self) -> None:
-        self._set_letters(",".join(str(menu.value) for menu in self._drops.values()))
-
-    def _set_letters(self, letters: str) -> None:
-        self._settling = True
-        self.letters.value = letters
-        self._settling = False
-
-    def _letters_changed(self) -> None:
-        if self._settling or not self._drops:
+            if self.sample is None:  # else create() has looked meanwhile, and found something
+                self.types.clear()
+                raise
             return
-        kinds = parse_kinds(self.letters.value)
-        if len(kinds) != len(self._drops):
-            Schema.of(list(self._drops), self.letters.value)
-        for menu, kind in zip(self._drops.values(), kinds, strict=True):
-            menu.value = str(kind)
-        self.say("")
+        self._show(sample)
+        if self.project is None:
+            count, rows = sample.num_columns, whole(sample.num_rows)
+            self.say(f"{count} columns found; types are guessed from the last {rows} records. Correct what is wrong.")
+
+    def _show(self, sample: pa.RecordBatch) -> None:
+        try:
+            schema = guess(sample, self._given)
+        except SchemaError:
+            self.types.show(guess(sample, None), sample)
+            raise
+        self.types.show(schema, sample)
 
     def _create(self) -> None:
         self.create_button.disabled = True
@@ -307,6 +259,8 @@ class ProjectForm(Panel):
 
     def _created(self) -> None:
         made = self.project.name
+        if self.sample is not None and not self.types.menus.children:
+            self.types.show(self.project.schema, self.sample)
         self.name.value = _free_name(made)
         self.create_button.description = "Create another project"
         self.say(f"The project {made!r} is there; the form is ready for another one.")
@@ -336,30 +290,13 @@ def _free_name(wanted: str) -> str:
             return f"{stem}-{at}"
 
 
-def _guess(sample: pa.RecordBatch, given: str | Sequence[str] | Mapping[str, str] | None) -> Schema:
-    if given is not None and not isinstance(given, Mapping):
-        return Schema.of(sample.schema.names, given)
-    schema = Schema.guess(sample, given)
-    if sample.num_rows >= ENOUGH:
-        return schema
-    return Schema(tuple(_cautious(a, sample, given or {}) for a in schema))
-
-
-def _cautious(attribute: Attribute, sample: pa.RecordBatch, known: Mapping[str, str]) -> Attribute:
-    """Turn a guessed binary number into a continuous one: a few zeros don't show that it is binary."""
-    guessed = attribute.kind is Kind.BINARY and attribute.name not in known
-    if guessed and not pa.types.is_boolean(sample.schema.field(attribute.name).type):
-        return Attribute(attribute.name, Kind.CONTINUOUS)
-    return attribute
-
-
 def project_form(
     topic: str | None = None,
     *,
     bootstrap_servers: str | None = None,
     config: Any = None,
     name: str | None = None,
-    types: str | Sequence[str] | Mapping[str, str] | None = None,
+    types: Types = None,
     histogram: bool = True,
     connect: bool = True,
     on_create: Callable[[Any], Any] | None = None,

@@ -51,10 +51,9 @@ def test_an_error_in_a_change_is_shown_as_well() -> None:
 
 
 def test_an_error_that_is_not_ours_says_where_it_came_from() -> None:
-    try:
+    with pytest.raises(RuntimeError) as caught:
         raise RuntimeError("boom <b>")
-    except RuntimeError as error:
-        shown = error_html(error)
+    shown = error_html(caught.value)
     assert "RuntimeError: boom &lt;b&gt;" in shown
     assert "test_panel.py" in shown
 

@@ -25,13 +25,13 @@ def form(local_broker: LocalBroker, topic: str) -> ProjectForm:
 
 
 def letters_of(form: ProjectForm) -> list[str]:
-    return [menu.value for menu in form.columns.children]
+    return [menu.value for menu in form.types.menus.children]
 
 
 def test_columns_and_guessed_letters_come_from_a_look_at_the_topic(form: ProjectForm) -> None:
-    assert [menu.description for menu in form.columns.children] == ["s1", "s2", "valve", "site", "class"]
+    assert [menu.description for menu in form.types.menus.children] == ["s1", "s2", "valve", "site", "class"]
     assert letters_of(form) == ["C", "C", "B", "T", "B"]
-    assert form.letters.value == "C,C,B,T,B"
+    assert form.types.letters.value == "C,C,B,T,B"
     assert "5 columns found" in form.status.value
 
 
@@ -44,14 +44,14 @@ def test_letters_can_be_given(local_broker: LocalBroker, topic: str) -> None:
 
 
 def test_menus_and_letters_say_the_same(form: ProjectForm) -> None:
-    form.columns.children[4].value = "X"
-    assert form.letters.value == "C,C,B,T,X"
-    form.letters.value = "c, x, b, t, x"
+    form.types.menus.children[4].value = "X"
+    assert form.types.letters.value == "C,C,B,T,X"
+    form.types.letters.value = "c, x, b, t, x"
     assert letters_of(form) == ["C", "X", "B", "T", "X"]
 
 
 def test_a_click_creates_what_the_form_says(form: ProjectForm) -> None:
-    form.columns.children[4].value = "X"
+    form.types.menus.children[4].value = "X"
     form.histogram.value = False
     form.create_button.click()
     assert form.error is None
@@ -96,7 +96,7 @@ def test_a_name_that_is_taken_is_refused_in_red(form: ProjectForm, local_broker:
     [("C,C,B,T,Q", "is &#x27;Q&#x27;, which is no type letter"), ("C,C,B,T,X,X,X", "7 type letters for 5 columns")],
 )
 def test_wrong_letters_are_refused_in_red(form: ProjectForm, letters: str, message: str) -> None:
-    form.letters.value = letters
+    form.types.letters.value = letters
     assert message in form.status.value
     assert "smlnb-error" in form.status.value
     form.create_button.click()
@@ -125,7 +125,7 @@ def test_a_missing_topic_is_named_in_red_and_found_as_soon_as_it_is_there(
 
     def found() -> bool:
         form.refresh()
-        return len(form.columns.children) == 5
+        return len(form.types.menus.children) == 5
 
     eventually(found, what="the form finds the topic")
     assert "smlnb-error" not in form.status.value
@@ -159,7 +159,7 @@ def test_another_topic_brings_other_columns(form: ProjectForm, local_broker: Loc
     other = f"{topic_name}-other"
     produce(local_broker.bootstrap_servers, other, [{"a": 1.5, "<b>": "x"}])
     form.topic.value = other
-    assert [menu.description for menu in form.columns.children] == ["a", "<b>"]
+    assert [menu.description for menu in form.types.menus.children] == ["a", "<b>"]
 
 
 def test_the_caller_is_told(local_broker: LocalBroker, topic: str) -> None:
@@ -168,8 +168,20 @@ def test_the_caller_is_told(local_broker: LocalBroker, topic: str) -> None:
     assert told == [form.create()] == [form.project]
 
 
-@pytest.mark.parametrize("control", ["topic", "look_button", "name", "letters", "histogram", "create_button"])
+@pytest.mark.parametrize("control", ["topic", "look_button", "name", "histogram", "create_button"])
 def test_every_control_has_a_description_and_a_tooltip(form: ProjectForm, control: str) -> None:
-    widget = getattr(form, control)
-    assert widget.description
-    assert widget.tooltip
+    for widget in (getattr(form, control), form.types.letters, *form.types.menus.children):
+        assert widget.description
+        assert widget.tooltip
+
+
+def test_a_late_look_at_an_empty_topic_does_not_spoil_what_was_created(form: ProjectForm) -> None:
+    form.create()
+
+    def empty() -> None:
+        message = "The topic is empty."
+        raise TopicError(message)
+
+    form._looked(empty)
+    assert form.error is None
+    assert len(form.types.menus.children) == 5

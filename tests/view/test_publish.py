@@ -23,7 +23,7 @@ class Panel:
 
 async def until(predicate) -> None:
     async with asyncio.timeout(10):
-        while not predicate():
+        while not predicate():  # noqa: ASYNC110 - any predicate, without a hook
             await asyncio.sleep(0.001)
 
 
