@@ -109,3 +109,22 @@ def test_attributes_added_later_count_as_missing_before() -> None:
 def test_other_widths_are_refused_by_name() -> None:
     with pytest.raises(MergeError, match=r"different width.*: 1 here, 2 there"):
         Moments(1).merge(Moments(2))
+
+
+@given(blocks(2))
+@settings(deadline=None, max_examples=50)
+def test_zeros_and_negatives_are_counted_exactly_among_the_finite_values(parts: list[np.ndarray]) -> None:
+    moments = Moments(2)
+    for part in parts:
+        moments.update(part)
+    everything = np.concatenate(parts, axis=1)
+    finite = np.isfinite(everything)
+    assert moments.result().zeros.tolist() == (finite & (everything == 0)).sum(axis=1).tolist()
+    assert moments.result().negatives.tolist() == (finite & (everything < 0)).sum(axis=1).tolist()
+
+
+def test_sum_and_coefficient_of_variation_follow_from_the_moments() -> None:
+    summary = learned(np.array([[1.0, 2.0, np.nan, 6.0], [-1.0, 1.0, np.nan, np.nan], [np.nan] * 4])).result()
+    np.testing.assert_allclose(summary.sum, [9.0, 0.0, 0.0], atol=1e-15)
+    assert summary.variation()[0] == pytest.approx(np.std([1, 2, 6], ddof=1) / 3)
+    assert np.isnan(summary.variation()[1:]).all()  # a mean of zero, no values
