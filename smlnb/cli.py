@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -220,9 +221,11 @@ def topics(bootstrap_servers: Servers = None, config: Config = None) -> None:
     table = Table(box=None, header_style="bold cyan")
     for name in ("topic", "partitions", "records"):
         table.add_column(name, justify="left" if name == "topic" else "right")
-    for name, partitions in smlnb.list_topics(**there).items():
-        records = sum(high - low for low, high in watermarks(name, **there).values())
-        table.add_row(Text(name), f"{partitions:,}", f"{records:,}")
+    found = smlnb.list_topics(**there)
+    with ThreadPoolExecutor(8) as pool:
+        ends = list(pool.map(lambda name: watermarks(name, **there).values(), found))
+    for (name, partitions), marks in zip(found.items(), ends, strict=True):
+        table.add_row(Text(name), f"{partitions:,}", f"{sum(high - low for low, high in marks):,}")
     Console().print(table)
 
 

@@ -24,6 +24,7 @@ __all__ = ["Scorer"]
 
 Place = tuple[str, int]
 
+_PATIENCE: Final = 10.0  # seconds that stop() waits for the broker
 _METHODS: Final = ("score_samples", "contributions", "feature_names_in_", "name", "version")
 
 
@@ -166,7 +167,13 @@ class Scorer:
         return [(self.source, p) for p in range(partitions)]
 
     def stop(self) -> None:
-        """Finish the batch at hand and stop; nothing happens if that was done before."""
+        """Finish the batch at hand and stop; nothing happens if that was done before.
+
+        If the broker does not confirm the batch within 10 seconds the scorer stops as failed; started again, it scores
+        that batch again.
+        """
+        if self._into is not None:
+            self._into.hurry(_PATIENCE)
         self._from.stop()
         self._close()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import Any, Final
 
 from confluent_kafka import KafkaError as ClientError
@@ -19,6 +21,8 @@ __all__ = ["HEADERS", "to_kafka_arrow"]
 
 HEADERS: Final = ("smlnb.source.topic", "smlnb.source.partition", "smlnb.source.offset")
 """The headers that say where the source record of an output record stands; their values are text."""
+
+_SLICE: Final = 0.2  # seconds between two looks at whether to go on waiting
 
 _DEFAULTS: Final = {
     "enable.idempotence": True,  # order is kept and nothing is written twice by a retry
@@ -82,6 +86,7 @@ class to_kafka_arrow(Sink):  # type: ignore[misc]  # noqa: N801 - streamz names 
         self._flush_each = flush
         self._failure: ClientError | None = None
         self._lock = threading.Lock()
+        self._give_up = math.inf
         self.written = 0
         defaults = {k: v for k, v in _DEFAULTS.items() if k not in self.config.settings}
         if {"acks", "request.required.acks"} & self.config.settings.keys():
@@ -125,11 +130,19 @@ class to_kafka_arrow(Sink):  # type: ignore[misc]  # noqa: N801 - streamz names 
         KafkaError
             If a record could not be delivered, or some are not confirmed within ``timeout`` seconds.
         """
-        left = self._producer.flush(timeout)
+        end = time.monotonic() + timeout
+        while (left := self._producer.flush(_SLICE)) and self._failure is None:
+            self._check_patience(min(end, self._give_up), left)
         self._raise_failure()
-        if left:
+
+    def hurry(self, seconds: float) -> None:
+        """Let what waits for the broker now, or will, give up in so many seconds."""
+        self._give_up = time.monotonic() + seconds
+
+    def _check_patience(self, end: float, left: int) -> None:
+        if time.monotonic() > end:
             raise KafkaError(
-                f"{left} records are not confirmed by {self.config.bootstrap_servers} after {timeout:g} s. "
+                f"{left} records into {self.topic!r} are not confirmed by {self.config.bootstrap_servers}. "
                 "Is the broker running?",
             )
 
@@ -140,6 +153,7 @@ class to_kafka_arrow(Sink):  # type: ignore[misc]  # noqa: N801 - streamz names 
             except BufferError:  # the queue is full: this is the back-pressure
                 self._producer.poll(0.1)
                 self._raise_failure()
+                self._check_patience(self._give_up, len(self._producer))
             except KafkaException as error:
                 raise client_error(error, self.config, f"Writing to {self.topic!r} failed") from None
             else:

@@ -17,7 +17,9 @@ from smlnb.errors import (
     TopicError,
     UnknownAttributeError,
 )
+from smlnb.ingest.broker import LocalBroker
 from smlnb.project import Project
+from smlnb.score.scored import Judge
 from smlnb.score.scorer import Scorer
 from tests.waiting import eventually
 
@@ -357,6 +359,27 @@ def test_it_shows_itself(local_broker, topics, create_topic, produce, model):
     assert "<script" not in shown
     for part in ("hba1", topics[1], "30 written", "q99"):
         assert part in shown
+
+
+def test_it_can_be_stopped_although_the_broker_is_gone(topics, produce, model, monkeypatch):
+    monkeypatch.setattr("smlnb.score.scorer._PATIENCE", 0.5)
+    with LocalBroker(1) as broker:
+        broker.create_topic(topics[0])
+        produce(broker, topics[0], rows(5))
+        scorer = Scorer(model, *topics, bootstrap_servers=broker.bootstrap_servers)
+        scored = Judge.__call__
+
+        def slow(judge, batch):
+            broker.stop()
+            return scored(judge, batch)
+
+        monkeypatch.setattr(Judge, "__call__", slow)
+        scorer.start()
+        eventually(lambda: not broker.running, 20, "the broker's end")
+    scorer.stop()
+    assert scorer.state == "failed"
+    assert "5 records into" in str(scorer.error)
+    assert scorer.metrics.rows == 0
 
 
 def test_stop_leaves_no_thread_behind(local_broker, topics, create_topic, produce, model):
