@@ -11,6 +11,7 @@ import io
 import json
 import struct
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import fastavro
@@ -70,34 +71,31 @@ class AvroDecoder:
         """
         refused: dict[int, str] = {}
         pieces = []
-        for prefix, indices in self._groups(values, refused).items():
+        for prefix, (indices, bodies) in self._groups(values, refused).items():
             writer = self._writer(prefix)
             if isinstance(writer, str):
                 refused.update(dict.fromkeys(indices, writer))
                 continue
-            bodies = [values[i][FRAME:] for i in indices]  # type: ignore[index] # no None is in a group
             if not writer.has_fields:
                 refused.update(dict.fromkeys(indices, NO_FIELDS))
                 continue
             whole, bad = writer.decode(bodies)
             refused.update({indices[i]: reason for i, reason in bad.items()})
-            rows = np.array([i for k, i in enumerate(indices) if k not in bad] if bad else indices, dtype=np.int64)
-            pieces.append(Piece(whole, rows))
+            rows = np.arange(len(values)) if isinstance(indices, range) else np.array(indices, np.int64)
+            pieces.append(Piece(whole, np.delete(rows, list(bad))))
         data, rows, unfit = self._columns.join(pieces)
         refused.update(unfit)
         return Decoded(data, rows, tuple(sorted(refused.items())))
 
-    def _groups(self, values: Sequence[bytes | None], refused: dict[int, str]) -> dict[bytes, Sequence[int]]:
-        """Return the indices of the values by their first five bytes."""
-        try:
-            prefixes = {v[:FRAME] for v in values}  # type: ignore[index]
-        except TypeError:
-            prefixes = set()
-        if len(prefixes) == 1:
-            (prefix,) = prefixes
-            if len(prefix) == FRAME and prefix[0] == 0:
-                return {prefix: range(len(values))}
-        groups: dict[bytes, list[int]] = {}
+    def _groups(
+        self,
+        values: Sequence[bytes | None],
+        refused: dict[int, str],
+    ) -> dict[bytes, tuple[Sequence[int], list[bytes]]]:
+        """Return indices and bodies of the values, by their first five bytes."""
+        if values and (bodies := _without(values[0], values)) is not None:
+            return {values[0][:FRAME]: (range(len(values)), bodies)}  # type: ignore[index] # it is no None
+        groups: dict[bytes, tuple[list[int], list[bytes]]] = {}
         for i, value in enumerate(values):
             if value is None:
                 refused[i] = TOMBSTONE
@@ -109,7 +107,9 @@ class AvroDecoder:
             elif len(value) < FRAME:
                 refused[i] = f"no Avro from a schema registry: it ends within the schema's id, after {len(value)} bytes"
             else:
-                groups.setdefault(value[:FRAME], []).append(i)
+                indices, bodies = groups.setdefault(value[:FRAME], ([], []))
+                indices.append(i)
+                bodies.append(value[FRAME:])
         return dict(groups)
 
     def _writer(self, prefix: bytes) -> _Writer | str:
@@ -130,6 +130,18 @@ class AvroDecoder:
         return writer
 
 
+def _without(first: bytes | None, values: Sequence[bytes | None]) -> list[bytes] | None:
+    """Return the values without the frame of the first, if all have that one."""
+    if first is None or len(first) < FRAME or first[0] != 0:
+        return None
+    try:
+        bodies = list(map(bytes.removeprefix, values, repeat(first[:FRAME])))  # type: ignore[arg-type]
+    except TypeError:  # None is among them
+        return None
+    whole = sum(map(len, values)) - FRAME * len(bodies)  # type: ignore[arg-type]
+    return bodies if sum(map(len, bodies)) == whole else None
+
+
 class _Writer:
     """Decodes bodies that were written with one schema."""
 
@@ -143,7 +155,7 @@ class _Writer:
         self._schema = fastavro.parse_schema(schema)
         self._fields = [(f["name"], *column_of(f["type"])) for f in schema["fields"]]
 
-    def decode(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         """Return the columns of the good bodies, and the reasons of the bad ones by index."""
         if not self._flat:
             return self._one_by_one(bodies)
@@ -156,10 +168,10 @@ class _Writer:
             return pa.RecordBatch.from_pylist([], schema=self._arrow()), bad
         return pa.concat_batches(batches), bad
 
-    def _whole(self, bodies: Sequence[bytes]) -> pa.RecordBatch | None:
+    def _whole(self, bodies: list[bytes]) -> pa.RecordBatch | None:
         """Decode all, or return None if any is broken or longer than its record."""
         try:
-            batch = pyruhvro.deserialize_array(list(bodies), self._text)
+            batch = pyruhvro.deserialize_array(bodies, self._text)
             batch.validate(full=True)
             again = pyruhvro.serialize_record_batch(batch, self._text, 1)
         except ValueError:  # what pyruhvro raises; Arrow's are of this kind, too
@@ -168,7 +180,7 @@ class _Writer:
             return None
         return self._cast(batch)
 
-    def _halved(self, bodies: Sequence[bytes], first: int, bad: dict[int, str]) -> list[pa.RecordBatch]:
+    def _halved(self, bodies: list[bytes], first: int, bad: dict[int, str]) -> list[pa.RecordBatch]:
         """Decode by halves, down to the single bodies that are broken."""
         batch = self._whole(bodies)
         if batch is not None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from confluent_kafka import Message
+from numpy.typing import NDArray
 from streamz import Source, Stream
 from streamz.core import sync, thread_state
 
@@ -312,27 +312,20 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
                 committed = time.monotonic()
 
     def _work(self, chunk: Chunk) -> None:
-        values = list(map(Message.value, chunk.messages))
-        offsets = np.fromiter(map(Message.offset, chunk.messages), np.int64, len(values))
-        decoded = self._decoder.decode(values) if values else _NOTHING
-        batch, failure = self._batch(chunk, values, offsets, decoded)
+        decoded = self._decoder.decode(chunk.values) if chunk.values else _NOTHING
+        batch, failure = self._batch(chunk, decoded)
         if batch.stop > batch.start:
             if self.dead_letters is not None:
                 self.dead_letters.send(r for r in batch.refused if r.reason != TOMBSTONE)
             self._deliver(batch)
-            self._count(batch, sum(map(len, filter(None, values))))
+            self._count(batch, _size(chunk.values))
         if failure is not None:
             raise failure
 
-    def _batch(
-        self,
-        chunk: Chunk,
-        values: Sequence[bytes | None],
-        offsets: np.ndarray[Any, np.dtype[np.int64]],
-        decoded: Decoded,
-    ) -> tuple[Batch, DecodeError | None]:
+    def _batch(self, chunk: Chunk, decoded: Decoded) -> tuple[Batch, DecodeError | None]:
         """Return the batch and, by the policy ``stop``, the error of the record that it was cut before."""
         topic, partition = chunk.place
+        offsets = chunk.offsets
         data, rows, refused, stop, failure = decoded.data, decoded.rows, decoded.refused, chunk.stop, None
         bad = next(((i, why) for i, why in refused if why != TOMBSTONE), None) if self.on_malformed == "stop" else None
         if bad is not None:
@@ -346,10 +339,10 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
                 f"writes them to {self.dead_letter_topic!r}.",
             )
         refusals = tuple(
-            Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.messages[i].key(), values[i])
+            Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.keys[i], chunk.values[i])
             for i, why in refused
         )
-        raw = _Raw(chunk.messages, rows)
+        raw = _Raw(chunk, rows)
         return Batch(data, topic, partition, chunk.start, stop, offsets[rows], refusals, raw), failure
 
     def _deliver(self, batch: Batch) -> None:
@@ -419,10 +412,10 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
 
 
 class _Raw(Sequence[tuple[bytes | None, bytes | None]]):
-    """Keys and values of a batch's rows, taken from the messages when asked for."""
+    """Keys and values of a batch's rows, looked up when asked for."""
 
-    def __init__(self, messages: Sequence[Message], rows: np.ndarray[Any, np.dtype[np.int64]]) -> None:
-        self._messages = messages
+    def __init__(self, chunk: Chunk, rows: NDArray[np.int64]) -> None:
+        self._chunk = chunk
         self._rows = rows
 
     def __len__(self) -> int:
@@ -431,8 +424,15 @@ class _Raw(Sequence[tuple[bytes | None, bytes | None]]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        message = self._messages[self._rows[index]]
-        return message.key(), message.value()
+        row = self._rows[index]
+        return self._chunk.keys[row], self._chunk.values[row]
+
+
+def _size(values: Sequence[bytes | None]) -> int:
+    try:
+        return sum(map(len, values))  # type: ignore[arg-type]
+    except TypeError:  # there are tombstones
+        return sum(map(len, filter(None, values)))
 
 
 async def _all(waiting: Sequence[Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from confluent_kafka import (
     Consumer,
     KafkaException,
@@ -18,6 +19,7 @@ from confluent_kafka import (
 from confluent_kafka import (
     KafkaError as ClientError,
 )
+from numpy.typing import NDArray
 
 from smlnb.errors import KafkaError, PositionError
 from smlnb.ingest.config import KafkaConfig, check_broker, client_error
@@ -52,26 +54,36 @@ class LostRecordsError(KafkaError, PositionError):
     code = "smlnb-E507"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chunk:
-    """Records of one partition, and the positions [start, stop) that reading them covered."""
+    """Records of one partition, and the positions [start, stop) that reading them covered.
+
+    The client's message objects are not kept: taken apart at once and freed, they cost half.
+    """
 
     place: Place
     start: int
     stop: int
-    messages: list[Message]
+    values: list[bytes | None] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    runs: list[NDArray[np.int64]] = field(default_factory=list)  # offsets, as they came
+    since: float = 0.0  # when the first of them came
 
-
-@dataclass(slots=True)
-class _Buffer:
-    start: int
-    stop: int
-    since: float = 0.0
-    messages: list[Message] = field(default_factory=list)
+    def __len__(self) -> int:
+        return len(self.values)
 
     @property
-    def covers(self) -> int:
-        return self.stop - self.start
+    def offsets(self) -> NDArray[np.int64]:
+        """The offset of each record."""
+        return np.concatenate(self.runs) if self.runs else np.empty(0, np.int64)
+
+    def split(self, rows: int) -> tuple[Chunk, Chunk]:
+        """Return the first ``rows`` records, and the rest."""
+        offsets = self.offsets
+        middle = int(offsets[rows])
+        first = Chunk(self.place, self.start, middle, self.values[:rows], self.keys[:rows], [offsets[:rows]])
+        rest = Chunk(self.place, middle, self.stop, self.values[rows:], self.keys[rows:], [offsets[rows:]], self.since)
+        return first, rest
 
 
 class Reader:
@@ -118,7 +130,7 @@ class Reader:
             self._consumer.close()
             raise
 
-    def _begin(self, place: Place, position: int | None, start: str) -> _Buffer:
+    def _begin(self, place: Place, position: int | None, start: str) -> Chunk:
         low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST)
         self.high[place] = high
         if position is None:
@@ -130,7 +142,7 @@ class Reader:
                 f"{place[0]}[{place[1]}] ends at offset {high}, before position {position} where reading should go on. "
                 "The topic was deleted and made anew, or its end was lost. Learn it into a new project.",
             )
-        return _Buffer(position, position)
+        return Chunk(place, position, position)
 
     def _lost(self, place: Place, position: int, low: int) -> KafkaError:
         return LostRecordsError(
@@ -170,10 +182,8 @@ class Reader:
         if not any(map(Message.error, messages)):
             self._sort(messages)
             return
-        for event, run in groupby(
-            messages, key=lambda m: m.error() is not None
-        ):  # in order: an end follows its records
-            if event:
+        for is_event, run in groupby(messages, key=lambda m: m.error() is not None):  # in their order
+            if is_event:
                 for message in run:
                     self._on_event(message)
             else:
@@ -197,9 +207,11 @@ class Reader:
                 return
         elif first > buffer.stop:
             self._check_hole(place, buffer.stop)
-        if not buffer.messages and not buffer.covers:
+        if buffer.start == buffer.stop:
             buffer.since = time.monotonic()
-        buffer.messages += messages
+        buffer.values += map(Message.value, messages)
+        buffer.keys += map(Message.key, messages)
+        buffer.runs.append(_offsets(messages, messages[0].offset(), last))
         buffer.stop = last + 1
         self.high[place] = max(self.high[place], last + 1)
         self.read += len(messages)
@@ -216,7 +228,7 @@ class Reader:
             buffer, offset = self._buffers[place], message.offset()
             self.high[place] = max(self.high[place], offset)
             if offset > buffer.stop:
-                if not buffer.messages and not buffer.covers:
+                if buffer.start == buffer.stop:
                     buffer.since = time.monotonic()
                 buffer.stop = offset
         elif error.code() in (ClientError._AUTO_OFFSET_RESET, ClientError.OFFSET_OUT_OF_RANGE):
@@ -235,18 +247,18 @@ class Reader:
         waiting = [
             (b.since, place)
             for place, b in self._buffers.items()
-            if len(b.messages) >= self._batch_rows or (b.covers and (now - b.since >= LINGER or self.pending >= limit))
+            if len(b) >= self._batch_rows or (b.stop > b.start and (now - b.since >= LINGER or self.pending >= limit))
         ]
         return [place for _, place in sorted(waiting)]
 
     def take(self, place: Place) -> Chunk:
         """Return the first records of a partition's buffer, at most ``batch_rows`` of them."""
-        buffer = self._buffers[place]
-        messages, rest = buffer.messages[: self._batch_rows], buffer.messages[self._batch_rows :]
-        stop = rest[0].offset() if rest else buffer.stop
-        chunk = Chunk(place, buffer.start, stop, messages)
-        buffer.start, buffer.messages, buffer.since = stop, rest, time.monotonic()
-        self.pending -= len(messages)
+        chunk = self._buffers[place]
+        if len(chunk) <= self._batch_rows:
+            self._buffers[place] = Chunk(place, chunk.stop, chunk.stop)
+        else:
+            chunk, self._buffers[place] = chunk.split(self._batch_rows)
+        self.pending -= len(chunk)
         return chunk
 
     # -- control --------------------------------------------
@@ -279,3 +291,9 @@ class Reader:
 
     def _on_error(self, error: Any) -> None:
         self._broker_error = (self.config.masked(error.str()), time.monotonic())
+
+
+def _offsets(messages: Sequence[Message], first: int, last: int) -> NDArray[np.int64]:
+    if last - first + 1 == len(messages):
+        return np.arange(first, last + 1)
+    return np.fromiter(map(Message.offset, messages), np.int64, len(messages))

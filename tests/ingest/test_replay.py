@@ -121,7 +121,7 @@ def test_equal_keys_go_to_one_partition(local_broker, topic_name, where):
 
 
 def test_an_unknown_key_column_is_an_error_that_names_the_columns(topic_name, where):
-    with pytest.raises(UnknownAttributeError, match="nam.*name"):
+    with pytest.raises(UnknownAttributeError, match=r"nam.*name"):
         replay(FRAME, topic_name, key="nam", block=True, **where)
 
 
