@@ -7,21 +7,26 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from smlnb.algorithms import algorithm
 from smlnb.batch import Batch, Refusal, as_record_batch
-from smlnb.errors import MergeError, ModelError, SchemaError, StateError
+from smlnb.errors import MergeError, ModelError, SchemaError, StateError, StateMachineError
 from smlnb.exploration import Exploration
+from smlnb.filter import RowFilter
+from smlnb.journal import Journal
 from smlnb.models.base import AnomalyModel
+from smlnb.packing import read_file, write_file
 from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
 from smlnb.shards import Counts, Learned, Shard, bad_rows
 from smlnb.stats.base import Plain, State, digest_of
-from smlnb.stats.table import Table, TableSummary
+from smlnb.stats.table import Table, TableSummary, numeric_block
 
 __all__ = ["Project"]
 
@@ -46,6 +51,9 @@ class Project(Exploration):
         Keep histograms: needed for ``histogram()`` and for ``hba``.
     quantiles : bool, default True
         Keep quantile sketches.
+    row_filter : str, optional
+        Learn only records for which this holds, such as ``"s1 >= 1 and kind == 'a'"``; the others are counted. See
+        :class:`~smlnb.filter.RowFilter`.
 
     Examples
     --------
@@ -66,6 +74,7 @@ class Project(Exploration):
         columns: Sequence[str] | None = None,
         histogram: bool = True,
         quantiles: bool = True,
+        row_filter: str | None = None,
     ) -> None:
         if not name or not name.strip():
             raise SchemaError("A project needs a name.")
@@ -74,6 +83,9 @@ class Project(Exploration):
         self.models: dict[str, AnomalyModel] = {}
         self._lock = threading.RLock()
         self._options = {"histogram": histogram, "quantiles": quantiles}
+        self._filter = RowFilter(row_filter) if row_filter is not None else None
+        self._frozen = False
+        self._journal = Journal()
         self._version = 0
         self._merged: tuple[int, TableSummary] | None = None
         self._shards: dict[Key, Shard] = {}
@@ -115,7 +127,8 @@ class Project(Exploration):
         """Records learned and refused, in all and per (topic, partition)."""
         with self._lock:
             by_partition = {key: (s.table.n, s.refused) for key, s in sorted(self._shards.items())}
-            return Counts(self.n, sum(s.refused for _, s in self._all_shards()), by_partition)
+            shards = [shard for _, shard in self._all_shards()]
+            return Counts(self.n, sum(s.refused for s in shards), by_partition, sum(s.filtered for s in shards))
 
     @property
     def options(self) -> dict[str, bool]:
@@ -157,31 +170,65 @@ class Project(Exploration):
         batch = data if isinstance(data, Batch) else None
         records = batch.data if batch is not None else as_record_batch(data, names or self._names_for(data))
         with self._lock:
+            if self._frozen:
+                raise StateMachineError(f"Project {self.name!r} is frozen: nothing was learned. Call unfreeze() first.")
             if batch is not None:
                 if batch.start == batch.stop:
                     return Learned(0)
                 if (batch.topic, batch.partition) in self._shards:
                     self._shards[batch.topic, batch.partition].check(batch)
-            if records.num_columns:
-                self._adapt(records)
-            shard = self._shard_of(batch)
-            floats, bad = shard.table.read(records)
+            rows = np.arange(records.num_rows)
+            if self._filter is not None and len(rows):
+                rows = np.flatnonzero(self._filter(records))
+            filtered = records.num_rows - len(rows)
+            if filtered:
+                records = records.take(pa.array(rows))
+            schema = self._schema_with(records)
+            floats, bad = numeric_block(records, schema)
             refused: tuple[Refusal, ...] = ()
             if bad:
-                refused, keep = bad_rows(records, bad, batch)
+                refused, keep = bad_rows(records, bad, batch, rows)
                 if on_bad == "raise":
                     raise SchemaError(
                         f"{refused[0].reason} Nothing was learned. Clean the data, or learn with on_bad='refuse'."
                     )
                 floats, records = np.ascontiguousarray(floats[:, keep]), records.filter(pa.array(keep))
+            # from here on nothing can be refused: state and position change together
+            self._grow(schema)
+            shard = self._shard_of(batch)
             if records.num_columns:
                 shard.table.update_floats(floats, records)
-            shard.refused += len(refused) + (len(batch.refused) if batch is not None else 0)
+            undecoded = len(batch.refused) if batch is not None else 0
+            shard.refused += len(refused) + undecoded
+            shard.filtered += filtered
+            source = "direct"
             if batch is not None:
                 shard.position = batch.stop
                 self._shards[batch.topic, batch.partition] = shard
+                source = f"{batch.topic}[{batch.partition}]"
+            self._journal.note(source, "learned", records.num_rows)
+            self._journal.note(source, "refused", len(refused) + undecoded)
+            self._journal.note(source, "filtered", filtered)
             self._version += 1
-            return Learned(records.num_rows, refused)
+            return Learned(records.num_rows, refused, filtered)
+
+    def freeze(self) -> None:
+        """Refuse to learn, merge or forget anything until :meth:`unfreeze`."""
+        self._frozen = True
+
+    def unfreeze(self) -> None:
+        """Learn again."""
+        self._frozen = False
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the project refuses to learn."""
+        return self._frozen
+
+    def log(self) -> pd.DataFrame:
+        """Return what was learned, refused, filtered out and merged: one row per source and action."""
+        with self._lock:
+            return self._journal.table()
 
     def _names_for(self, data: Any) -> Sequence[str] | None:
         """Name the columns of a bare array like the project's, where the numbers agree."""
@@ -195,25 +242,27 @@ class Project(Exploration):
         shard = self._shards.get((batch.topic, batch.partition))
         return shard or Shard(Table(self._schema, **self._options), position=batch.start)
 
-    def _adapt(self, records: pa.RecordBatch) -> None:
-        """Make the schema from the first data, and let later columns grow it."""
+    def _schema_with(self, records: pa.RecordBatch) -> Schema:
+        """Return the schema that these records make of the present one: the first data make it, new columns grow it."""
+        if not records.num_columns:
+            return self._schema
         if not self._schema.attributes:
             if self._by_position is not None:
-                self._schema = Schema.of(records.schema.names, self._by_position)
-            else:
-                self._schema = Schema.guess(records, self._by_name)
-            new = list(self._schema)
-        else:
-            new = [
-                Attribute(name, Kind(self._by_name[name]) if name in self._by_name else guess_kind(records.column(i)))
-                for i, name in enumerate(records.schema.names)
-                if name not in self._schema
-            ]
-            self._schema = self._schema.with_attributes(new)
+                return Schema.of(records.schema.names, self._by_position)
+            return Schema.guess(records, self._by_name)
+        new = [
+            Attribute(name, Kind(self._by_name[name]) if name in self._by_name else guess_kind(records.column(i)))
+            for i, name in enumerate(records.schema.names)
+            if name not in self._schema
+        ]
+        return self._schema.with_attributes(new)
+
+    def _grow(self, schema: Schema) -> None:
+        self._schema = schema
         for _, shard in self._all_shards():
-            missing = [a for a in self._schema if a.name not in shard.table.schema]
-            if missing:
-                shard.table.grow(missing)
+            new = [a for a in schema if a.name not in shard.table.schema]
+            if new:
+                shard.table.grow(new)
 
     def _all_shards(self) -> Iterator[tuple[Key | None, Shard]]:
         yield None, self._direct
@@ -228,6 +277,8 @@ class Project(Exploration):
             If attributes or options differ, or both have read the same partition.
         """
         with self._lock, other._lock:
+            if self._frozen:
+                raise StateMachineError(f"Project {self.name!r} is frozen: nothing was merged. Call unfreeze() first.")
             for option, value in self._options.items():
                 if other._options[option] != value:
                     raise MergeError(
@@ -250,9 +301,18 @@ class Project(Exploration):
             if other._direct.table.n:
                 self._direct.table.merge(other._direct.table)
             self._direct.refused += other._direct.refused
+            self._direct.filtered += other._direct.filtered
             for key, shard in other._shards.items():
-                self._shards[key] = Shard(shard.table.copy(), shard.position, shard.refused)
+                self._shards[key] = Shard(shard.table.copy(), shard.position, shard.refused, shard.filtered)
+            self._journal.note(f"project {other.name}", "merged", other.n)
             self._version += 1
+
+    def __add__(self, other: Project) -> Project:
+        """Return a new project that has learned what both have; see :meth:`merge`."""
+        total = type(self)(f"{self.name}+{other.name}", **self._options)  # type: ignore[arg-type]
+        total.merge(self)
+        total.merge(other)
+        return total
 
     def summary(self) -> TableSummary:
         """Return all statistics as they are now, merged over the partitions in sorted order."""
@@ -340,6 +400,9 @@ class Project(Exploration):
                 "schema": self._schema.state(),
                 "by_position": self._by_position,
                 "by_name": dict(self._by_name),
+                "row_filter": self._filter.text if self._filter is not None else None,
+                "frozen": self._frozen,
+                "journal": self._journal.state(),
                 "direct": self._direct.state(),
                 "shards": [[topic, partition, s.state()] for (topic, partition), s in sorted(self._shards.items())],
             }
@@ -359,13 +422,33 @@ class Project(Exploration):
             raise StateError("This is no stored project that this smlnb can read.")
         if digest_of(body) != state.get("sha256"):
             raise StateError("The stored project was damaged or changed: its SHA-256 does not fit.")
-        project = cls(body["name"], **body["options"])
+        project = cls(body["name"], **body["options"], row_filter=body["row_filter"])
+        project._frozen, project._journal = body["frozen"], Journal.from_state(body["journal"])
         project.id = body["id"]
         project._schema = Schema.from_state(body["schema"])
         project._by_position, project._by_name = body["by_position"], dict(body["by_name"])
         project._direct = Shard.from_state(body["direct"])
         project._shards = {(topic, partition): Shard.from_state(s) for topic, partition, s in body["shards"]}
         return project
+
+    def export(self, path: str | Path) -> None:
+        """Write this project, positions included, to one file that :meth:`load` reads; its owner alone can read it."""
+        target = Path(path)
+        part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")
+        part.touch(mode=0o600)
+        part.write_bytes(write_file(self.state()))
+        part.replace(target)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a project from a file that :meth:`export` wrote.
+
+        Raises
+        ------
+        StateError
+            If it is no such file, or was damaged.
+        """
+        return cls.from_state(read_file(Path(path).read_bytes(), str(path)))
 
     def __repr__(self) -> str:
         facts = f"{self.n:,} records, {len(self._schema)} attributes, {len(self._shards)} partitions"

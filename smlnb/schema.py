@@ -79,7 +79,7 @@ def parse_kinds(types: str | Sequence[str]) -> tuple[Kind, ...]:
 def guess_kind(column: pa.Array | pa.ChunkedArray) -> Kind:
     """Guess what a column is from some of its values.
 
-    Booleans, and numbers that are all 0 or 1, are binary; other numbers are continuous; strings with at most 20
+    Booleans, and numbers that are 0 and 1 and nothing else, are binary; other numbers are continuous; strings with at most 20
     different values, each seen twice on average, are categories; other strings are text.
 
     Examples
@@ -94,7 +94,7 @@ def guess_kind(column: pa.Array | pa.ChunkedArray) -> Kind:
         return Kind.CATEGORY
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         values = pc.unique(column.drop_null()).to_pylist()
-        return Kind.BINARY if values and set(values) <= {0, 1} else Kind.CONTINUOUS
+        return Kind.BINARY if set(values) == {0, 1} else Kind.CONTINUOUS
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return Kind.LIST
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

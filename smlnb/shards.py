@@ -20,25 +20,29 @@ __all__ = ["Counts", "Learned", "Shard", "bad_rows"]
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What :meth:`Project.learn <smlnb.project.Project.learn>` did: records learned, and those it refused."""
+    """What :meth:`Project.learn <smlnb.project.Project.learn>` did: records learned, refused, and filtered out."""
 
     rows: int
     refused: tuple[Refusal, ...] = ()
+    filtered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Records of a project.
+    """Records of a project: every one that it was given is in one of the counts.
 
     Attributes
     ----------
     learned, refused : int
     by_partition : dict of (topic, partition) to (learned, refused)
+    filtered : int
+        Left out by the row filter.
     """
 
     learned: int
     refused: int
     by_partition: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    filtered: int = 0
 
 
 @dataclass(slots=True)
@@ -48,6 +52,7 @@ class Shard:
     table: Table
     position: int = 0
     refused: int = 0
+    filtered: int = 0
 
     def check(self, batch: Batch) -> None:
         """Refuse a batch that does not start where this shard ends.
@@ -75,31 +80,42 @@ class Shard:
 
     def state(self) -> State:
         """Return statistics, position and count of refused records as plain values."""
-        return {"table": self.table.state(), "position": self.position, "refused": self.refused}
+        return {
+            "table": self.table.state(),
+            "position": self.position,
+            "refused": self.refused,
+            "filtered": self.filtered,
+        }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Plain]) -> Self:
         """Rebuild what :meth:`state` returned."""
-        return cls(Table.from_state(state["table"]), state["position"], state["refused"])
+        return cls(Table.from_state(state["table"]), state["position"], state["refused"], state["filtered"])
 
 
 def bad_rows(
     records: pa.RecordBatch,
     bad: Mapping[str, NDArray[np.intp]],
     batch: Batch | None,
+    origin: NDArray[np.intp],
 ) -> tuple[tuple[Refusal, ...], NDArray[np.bool_]]:
-    """Return why rows can't be learned, and a mask of those that can."""
+    """Return why rows can't be learned, and a mask of those that can.
+
+    ``origin`` says which row of the batch each of the records was.
+    """
     first: dict[int, str] = {}
     for name, rows in bad.items():
         for row in rows.tolist():
             first.setdefault(row, name)
     keep = np.ones(records.num_rows, bool)
     keep[list(first)] = False
-    return tuple(_refusal(records, row, name, batch) for row, name in sorted(first.items())), keep
+    return tuple(
+        _refusal(records.column(name)[row].as_py(), int(origin[row]), name, batch)
+        for row, name in sorted(first.items())
+    ), keep
 
 
-def _refusal(records: pa.RecordBatch, row: int, name: str, batch: Batch | None) -> Refusal:
-    value: Any = records.column(name)[row].as_py()
+def _refusal(value: Any, row: int, name: str, batch: Batch | None) -> Refusal:
     shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
     if batch is None:
         return Refusal("", -1, row, "learn", f"Row {row}: {name!r} is {shown}, which is no number of its kind.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,21 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
-import numpy as np
 import pandas as pd
 
 from smlnb.algorithms import algorithm
 from smlnb.errors import StateError, WorkspaceError
 from smlnb.models.base import AnomalyModel
+from smlnb.packing import pack, sha256, unpack
 from smlnb.project import Project
-from smlnb.stats.base import State
 
 __all__ = ["Workspace"]
 
 APPLICATION_ID = 0x534D4C4E  # "SMLN"
 FORMAT = 1
-ARRAY = 1  # the MessagePack extension that holds an array
 TABLES = """
 CREATE TABLE IF NOT EXISTS projects (
     name TEXT PRIMARY KEY, id TEXT NOT NULL, records INTEGER NOT NULL, saved_at TEXT NOT NULL,
@@ -107,7 +103,7 @@ class Workspace:
             If another project of the same name is there.
         """
         with project.reading():
-            blob = _pack(project.state())
+            blob = pack(project.state())
             records = project.n
         with self._transaction() as connection:
             row = connection.execute("SELECT id FROM projects WHERE name = ?", [project.name]).fetchone()
@@ -118,7 +114,7 @@ class Workspace:
                 )
             connection.execute(
                 "INSERT OR REPLACE INTO projects VALUES (?, ?, ?, ?, ?, ?)",
-                [project.name, project.id, records, _now(), _sha256(blob), blob],
+                [project.name, project.id, records, _now(), sha256(blob), blob],
             )
 
     def load(self, name: str) -> Project:
@@ -137,11 +133,11 @@ class Workspace:
 
     def save_model(self, model: AnomalyModel) -> None:
         """Save a model, in place of what was saved of it before."""
-        blob = _pack(model.state())
+        blob = pack(model.state())
         with self._transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [model.project, model.name, model.kind, model.version, _now(), _sha256(blob), blob],
+                [model.project, model.name, model.kind, model.version, _now(), sha256(blob), blob],
             )
 
     def load_model(self, name: str, project: Project | str) -> AnomalyModel:
@@ -218,44 +214,18 @@ class Workspace:
             raise WorkspaceError(f"{self.path} could not be read: {error}.") from error
 
     def _parse(self, what: str, row: tuple[str, bytes], make: Any) -> Any:
-        sha256, blob = row
-        if _sha256(blob) != sha256:
+        digest, blob = row
+        if sha256(blob) != digest:
             raise WorkspaceError(
                 f"The stored {what} in {self.path} was damaged: its SHA-256 does not fit. Restore a copy of the file."
             )
         try:
-            return make(_unpack(blob))
-        except (StateError, msgspec.DecodeError) as error:
+            return make(unpack(blob))
+        except StateError as error:
             raise WorkspaceError(f"The stored {what} in {self.path} can't be read: {error}") from error
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
-
-
-def _pack(state: State) -> bytes:
-    return msgspec.msgpack.encode(state, enc_hook=_array_to_extension)
-
-
-def _unpack(blob: bytes) -> State:
-    return msgspec.msgpack.Decoder(State, ext_hook=_array_from_extension).decode(blob)
-
-
-def _array_to_extension(value: object) -> msgspec.msgpack.Ext:
-    if not isinstance(value, np.ndarray) or value.dtype.hasobject:
-        raise StateError(f"A state holds plain values, not a {type(value).__name__}.")
-    body = [value.dtype.str, list(value.shape), np.ascontiguousarray(value).tobytes()]
-    return msgspec.msgpack.Ext(ARRAY, msgspec.msgpack.encode(body))
-
-
-def _array_from_extension(code: int, data: memoryview) -> Any:
-    if code != ARRAY:
-        raise StateError(f"The state holds an unknown kind of value ({code}).")
-    dtype, shape, raw = msgspec.msgpack.decode(data, type=tuple[str, list[int], bytes])
-    return np.frombuffer(raw, dtype=np.dtype(dtype)).reshape(shape).copy()
-
-
-def _sha256(blob: bytes) -> str:
-    return hashlib.sha256(blob).hexdigest()
 
 
 def _now() -> str:

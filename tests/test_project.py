@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import stat
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from smlnb.errors import (
     NotEnoughDataError,
     SchemaError,
     StateError,
+    StateMachineError,
     UnknownAttributeError,
 )
 from smlnb.explore.univariate import COLUMNS
@@ -266,3 +269,78 @@ def test_names_from_data_are_escaped_in_html() -> None:
     assert "<img" not in project._repr_html_()
     assert "<b><b>" not in project._repr_html_()
     assert "<img" not in project.build("hba", name="<i>")._repr_html_()
+
+
+def test_a_row_filter_leaves_records_out_and_counts_them() -> None:
+    project = Project("p", types={"x": "C"}, row_filter="x >= 1 and kind == 'a'")
+    learned = project.learn(batch({"x": [0.5, 1.0, 2.0, 3.0], "kind": ["a", "a", "b", "a"]}, 7))
+    assert (learned.rows, learned.filtered) == (2, 2)
+    assert project.univariate().loc["x", "mean"] == 2.0
+    assert (project.counts.learned, project.counts.filtered) == (2, 2)
+    assert project.positions == {("t", 0): 11}
+    with pytest.raises(UnknownAttributeError, match="Did you mean 'kind'"):
+        Project("q", row_filter="kimd == 'a'").learn({"kind": ["a"]})
+
+
+def test_a_bad_record_behind_a_filter_is_named_by_its_own_offset() -> None:
+    project = Project("p", types={"x": "C", "k": "X"}, row_filter="k == 'a'")
+    learned = project.learn(batch({"x": ["1", "2", "up"], "k": ["a", "b", "a"]}, 5), on_bad="refuse")
+    assert [r.offset for r in learned.refused] == [7]
+    assert (learned.rows, learned.filtered) == (1, 1)
+
+
+def test_learning_that_fails_leaves_nothing_behind() -> None:
+    project = Project("p", types={"x": "C", "y": "C"}, columns=None)
+    project.learn({"x": [1.0], "y": [1.0]})
+    before = project.state()["sha256"]
+    with pytest.raises(SchemaError, match="'x' is 'up'"):
+        project.learn({"x": ["up"], "new": [1.0]})
+    assert project.state()["sha256"] == before
+
+
+def test_a_frozen_project_learns_nothing_until_it_is_unfrozen() -> None:
+    project = Project("p")
+    project.freeze()
+    with pytest.raises(StateMachineError, match="frozen: nothing was learned"):
+        project.learn({"x": [1.0]})
+    with pytest.raises(StateMachineError, match="frozen: nothing was merged"):
+        project.merge(Project("q"))
+    assert Project.from_state(project.state()).frozen
+    project.unfreeze()
+    assert project.learn({"x": [1.0]}).rows == 1
+
+
+def test_the_sum_of_projects_is_a_new_one_that_has_learned_both() -> None:
+    left, right = Project("l", types="C,C,T"), Project("r", types="C,C,T")
+    left.learn(FRAME[:100])
+    right.learn(FRAME[100:])
+    total = left + right
+    assert (total.name, total.n, left.n, right.n) == ("l+r", 600, 100, 500)
+    np.testing.assert_allclose(total.univariate()["mean"], FRAME[["x", "y"]].mean())
+
+
+def test_the_log_tells_what_came_from_where() -> None:
+    project = Project("p", row_filter="x > 0")
+    project.learn({"x": [1.0, -1.0]})
+    project.learn(batch({"x": [1.0, 2.0]}, 0))
+    project.learn(batch({"x": [3.0]}, 2))
+    log = project.log().set_index(["source", "action"])
+    assert log["rows"].to_dict() == {("direct", "learned"): 1, ("direct", "filtered"): 1, ("t[0]", "learned"): 3}
+    assert log["times"]["t[0]", "learned"] == 2
+
+
+def test_an_exported_file_comes_back_to_the_bit_and_damage_is_refused(tmp_path: Path) -> None:
+    project = Project("p", types="C,C,T")
+    project.learn(FRAME)
+    file = tmp_path / "p.smlnb"
+    project.export(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert Project.load(file).state()["sha256"] == project.state()["sha256"]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StateError, match="damaged"):
+        Project.load(file)
+    file.write_bytes(b"something else")
+    with pytest.raises(StateError, match="no file that smlnb has exported"):
+        Project.load(file)

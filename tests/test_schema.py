@@ -35,6 +35,7 @@ def test_two_columns_of_one_name_are_refused() -> None:
         ([0, 1, 1, 0], Kind.BINARY),
         ([0.0, 1.0], Kind.BINARY),
         ([0, 1, 2], Kind.CONTINUOUS),
+        ([0, 0, 0], Kind.CONTINUOUS),  # what else may come?
         ([0.5], Kind.CONTINUOUS),
         (["a", "b"] * 4, Kind.CATEGORY),
         (["a", "b", "c"], Kind.TEXT),

@@ -16,10 +16,12 @@ PACKAGE = Path(smlnb.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 # From low to high; names in one row do not import each other.
 TIERS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("errors", "journal"),
     ("schema", "_registry_store"),
     ("batch",),
+    ("filter",),
     ("stats",),
+    ("packing",),
     ("explore",),
     ("models", "evaluate"),
     ("anomaly",),

@@ -21,7 +21,13 @@ from smlnb.stats.moments import Moments, MomentSummary
 from smlnb.stats.pairs import AttributePairs
 from smlnb.stats.quantiles import Quantiles, QuantileSketches
 
-__all__ = ["Table", "TableSummary"]
+__all__ = ["Table", "TableSummary", "numeric_block"]
+
+
+def numeric_block(records: pa.RecordBatch, schema: Schema) -> tuple[NDArray[np.float64], dict[str, NDArray[np.intp]]]:
+    """Return a schema's numeric attributes as a float64 block, and the rows that hold something else in them."""
+    binary = [a.name for a in schema if a.kind is Kind.BINARY]
+    return float_block(records, schema.numeric, binary)
 
 
 class TableSummary:
@@ -55,7 +61,6 @@ class TableSummary:
         self.cells: list[Cells] | None = table.histogram.result() if table.histogram else None
         self.quantiles: QuantileSketches | None = table.quantiles.result() if table.quantiles else None
         self.categories: list[CategoryCounts] = table.categories.result()
-
 
     def pair_index(self, name: str) -> int:
         """Return the place of an attribute, or of ``attribute$value``, in ``pairs``."""
@@ -101,13 +106,8 @@ class Table(Accumulator):
 
     def update(self, block: pa.RecordBatch) -> None:
         """Absorb a record batch; what is no number in a numeric column counts as missing."""
-        floats, _ = self.read(block)
+        floats, _ = numeric_block(block, self.schema)
         self.update_floats(floats, block)
-
-    def read(self, block: pa.RecordBatch) -> tuple[NDArray[np.float64], dict[str, NDArray[np.intp]]]:
-        """Return the numeric attributes as a float64 block, and the rows that hold something else in them."""
-        binary = [a.name for a in self.schema if a.kind is Kind.BINARY]
-        return float_block(block, self.schema.numeric, binary)
 
     def update_floats(self, floats: NDArray[np.float64], block: pa.RecordBatch) -> None:
         """Absorb a record batch whose numeric attributes were read before."""
