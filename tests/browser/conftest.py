@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,9 +24,11 @@ FLAGS = [
 
 
 @pytest.fixture
-def lab(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, chromium: str) -> Iterator[LabServer]:
-    """JupyterLab on a copy of the notebooks; without a browser it is not even started."""
-    monkeypatch.setenv("SMLNB_DATA", str(data_dir))
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: str) -> Iterator[LabServer]:
+    """JupyterLab on a copy of the notebooks, with the real data where it is; without a browser it is not even started."""
+    data = Path(os.environ.get("SMLNB_DATA") or NOTEBOOKS.parents[1] / "shared" / "data")
+    monkeypatch.setenv("SMLNB_DATA", str(data if data.is_dir() else tmp_path))
+    monkeypatch.delenv("SMLNB_BOOTSTRAP_SERVERS", raising=False)
     folder, scratch = tmp_path / "notebooks", tmp_path / "scratch"
     shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     scratch.mkdir()
