@@ -177,9 +177,7 @@ class Project(Exploration):
                     return Learned(0)
                 if (batch.topic, batch.partition) in self._shards:
                     self._shards[batch.topic, batch.partition].check(batch)
-            rows = np.arange(records.num_rows)
-            if self._filter is not None and len(rows):
-                rows = np.flatnonzero(self._filter(records))
+            rows = self._wanted_rows(records)
             filtered = records.num_rows - len(rows)
             if filtered:
                 records = records.take(pa.array(rows))
@@ -229,6 +227,11 @@ class Project(Exploration):
         """Return what was learned, refused, filtered out and merged: one row per source and action."""
         with self._lock:
             return self._journal.table()
+
+    def _wanted_rows(self, records: pa.RecordBatch) -> NDArray[np.intp]:
+        if self._filter is None or records.num_rows == 0:
+            return np.arange(records.num_rows)
+        return np.flatnonzero(self._filter(records))
 
     def _names_for(self, data: Any) -> Sequence[str] | None:
         """Name the columns of a bare array like the project's, where the numbers agree."""
