@@ -79,8 +79,8 @@ def parse_kinds(types: str | Sequence[str]) -> tuple[Kind, ...]:
 def guess_kind(column: pa.Array | pa.ChunkedArray) -> Kind:
     """Guess what a column is from some of its values.
 
-    Booleans, and numbers that are 0 and 1 and nothing else, are binary; other numbers are continuous; strings with at most 20
-    different values, each seen twice on average, are categories; other strings are text.
+    Booleans, and numbers that are 0 and 1 and nothing else, are binary; other numbers are continuous; strings with at
+    most 20 different values, each seen twice on average, are categories; other strings are text.
 
     Examples
     --------
