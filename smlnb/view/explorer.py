@@ -168,7 +168,7 @@ class Explorer(Panel):
         ]
         ignored = [a.name for a in summary.schema if a.kind not in _KIND]
         caption = "Statistics of all rows so far" + (f"; left out: {', '.join(ignored)}" if ignored else "")
-        shown = table(["attribute", "kind", *_COLUMNS.values()], rows, caption, text=[1])
+        shown = table(["attribute", "kind", *_COLUMNS.values()], rows, caption, text=[1]) if rows else ""
         self._table.value = shown + "".join(
             _categories_table(summary, i) for i in range(len(summary.schema.categories))
         )
