@@ -9,7 +9,8 @@ class has a stable ``code`` that a log can be searched for. The tree::
     ├── StatisticsError             statistics that can't give what was asked
     │   ├── MergeError              two accumulators of different configuration
     │   ├── StateError              a stored state that is damaged or foreign
-    │   └── NotEnoughDataError      nothing learned yet
+    │   ├── NotEnoughDataError      nothing learned yet
+    │   └── ForgetError             rows that can't be taken out of the statistics
     ├── PositionError               offsets and state do not fit together
     │   ├── DuplicateBatchError     a batch that was already absorbed
     │   └── GapError                a batch that starts beyond the position
@@ -38,6 +39,7 @@ __all__ = [
     "DataError",
     "DecodeError",
     "DuplicateBatchError",
+    "ForgetError",
     "GapError",
     "KafkaError",
     "MergeError",
@@ -107,6 +109,12 @@ class NotEnoughDataError(StatisticsError, ValueError):
     """Too few observations for what was asked."""
 
     code = "smlnb-E203"
+
+
+class ForgetError(StatisticsError, ValueError):
+    """Rows that can't be taken out: never learned, or what would be left has too few good digits."""
+
+    code = "smlnb-E204"
 
 
 class PositionError(SmlnbError):

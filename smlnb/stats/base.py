@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from smlnb.errors import MergeError, StateError
+from smlnb.errors import ForgetError, MergeError, StateError
 
 __all__ = ["Accumulator", "Plain", "State", "digest_of"]
 
@@ -52,6 +52,18 @@ class Accumulator(ABC):
         MergeError
             If the configurations differ; the message names the difference.
         """
+
+    def forget(self, block: Any) -> None:
+        """Take out a block that was absorbed before, exactly for counts; all of it or, with an error, nothing.
+
+        Raises
+        ------
+        ForgetError
+            If the block was never absorbed, what would be left has fewer than six good digits, or this kind of
+            accumulator can't forget at all.
+        """
+        _ = block
+        raise ForgetError(f"{type(self).__name__} can't forget: what it keeps does not tell which rows it came from.")
 
     @abstractmethod
     def result(self) -> Any:

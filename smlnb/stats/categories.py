@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from smlnb.stats.base import Accumulator, State
+from smlnb.stats.downdate import check_counts
 
 __all__ = ["Categories", "CategoryCounts", "as_text", "smallest_by_hash"]
 
@@ -97,6 +100,29 @@ class Categories(Accumulator):
             self._missing[i] += other._missing[i]
             self._add(i, other._counts[i])
         self.n += other.n
+
+    def forget(self, block: Sequence[pa.Array]) -> None:
+        """Take out one Arrow array per attribute, exactly; values that are not kept come off *other*.
+
+        Raises
+        ------
+        ForgetError
+            If a value would have occurred fewer than no times.
+        """
+        gone = type(self)(self.width, sys.maxsize)
+        gone.update(block)
+        left, other = [dict(counts) for counts in self._counts], list(self._other)
+        for i, counts in enumerate(gone._counts):
+            for value, count in counts.items():
+                if value in left[i]:
+                    left[i][value] -= count
+                else:
+                    other[i] -= count
+        missing = [mine - theirs for mine, theirs in zip(self._missing, gone._missing, strict=True)]
+        check_counts(np.array([*missing, *other, *(c for counts in left for c in counts.values())], np.int64))
+        self._counts = [{value: count for value, count in counts.items() if count} for counts in left]
+        self._other, self._missing = other, missing
+        self.n -= gone.n
 
     def widen(self, width: int) -> None:
         """Add attributes up to ``width``; in everything absorbed so far they count as missing."""

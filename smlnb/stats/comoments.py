@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.centred import Centred
+from smlnb.stats.downdate import check_counts, check_digits
 
 __all__ = ["CoMomentSummary", "CoMomentSums", "CoMoments"]
 
@@ -103,6 +104,39 @@ class CoMomentSums:
             + (mixed + mixed.T),
         )
 
+    def minus(self, other: Self, checked: int | None = None) -> Self:
+        """Return the sums without those of a part: the same formulas, backwards.
+
+        The digits are checked for the first ``checked`` attributes; all by default.
+
+        Raises
+        ------
+        ForgetError
+            If more is taken out than is there, or fewer than six digits of a variance would be left.
+        """
+        left = self.count - other.count
+        check_counts(left)
+        sizes = np.maximum(left, 1)
+        mean = np.where(left > 0, (self.count * self.mean - other.count * other.mean) / sizes, 0.0)
+        rest = type(self)(left, mean, *(np.zeros_like(self.m2) for _ in range(4)))
+        # what joining the rest and the part would add to the sums of the two
+        none = type(self)(other.count, other.mean, *(np.zeros_like(self.m2) for _ in range(4)))
+        between = rest.plus(none)
+        rest.m2 = self.m2 - other.m2 - between.m2
+        some = (left > 1)[:checked, :checked]
+        terms = self.m2 + other.m2 + between.m2
+        check_digits("variance", rest.m2[:checked, :checked][some], terms[:checked, :checked][some])
+        rest.comoment = self.comoment - other.comoment - between.comoment
+        with_second = type(self)(left, mean, rest.m2, rest.comoment, rest.m21, rest.m22).plus(
+            replace(other, m21=np.zeros_like(self.m2), m22=np.zeros_like(self.m2))
+        )
+        rest.m21 = self.m21 - other.m21 - with_second.m21
+        full = replace(rest, m22=np.zeros_like(self.m2)).plus(replace(other, m22=np.zeros_like(self.m2)))
+        rest.m22 = self.m22 - other.m22 - full.m22
+        for name in ("m2", "comoment", "m21", "m22"):
+            getattr(rest, name)[left <= 1] = 0.0
+        return rest
+
 
 class CoMoments(Accumulator):
     """Counts, means and co-moments, to the order of (2, 2), of every pair of ``width`` attributes.
@@ -158,6 +192,18 @@ class CoMoments(Accumulator):
         with np.errstate(over="ignore", invalid="ignore"):
             self.sums = self.sums.plus(other.sums)
         self.n += other.n
+
+    def forget(self, block: Matrix) -> None:
+        """Take out a block; see :meth:`CoMomentSums.minus`."""
+        self.subtract(Centred.of(block))
+
+    def subtract(self, centred: Centred) -> None:
+        """Take out a block that was centred before."""
+        gone = self.empty()
+        gone.absorb(centred)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.sums = self.sums.minus(gone.sums)
+        self.n -= gone.n
 
     def widen(self, width: int) -> None:
         """Add attributes up to ``width``; in everything absorbed so far they count as missing."""

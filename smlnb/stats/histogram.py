@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from smlnb.errors import NotEnoughDataError
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.centred import Centred
+from smlnb.stats.downdate import check_counts
 from smlnb.stats.grid import LAST_LEVEL, coarsen, edges, keys_of
 from smlnb.stats.lookup import Lookup
 
@@ -191,6 +192,32 @@ class Histogram(Accumulator):
         self._maximum = np.maximum(self._maximum, other._maximum)
         self._settle()
 
+    def forget(self, block: Vector) -> None:
+        """Take out a block, exactly; the cells stay as wide as they are.
+
+        Raises
+        ------
+        ForgetError
+            If a cell would hold fewer than no values.
+        """
+        centred = Centred.of(block)
+        keys = keys_of(block, self._levels[:, None])
+        left = []
+        for i, (_, known, counts) in enumerate(self._settled()):
+            fresh = keys[i] if centred.present is None else keys[i, centred.present[i]]
+            gone, times = np.unique(fresh, return_counts=True)
+            at = np.searchsorted(known, gone)
+            if len(gone) and not (len(known) and (known.take(at, mode="clip") == gone).all()):
+                check_counts(np.array([-1]))
+            rest = counts.copy()
+            rest[at] -= times
+            check_counts(rest)
+            left.append((known[rest > 0], rest[rest > 0]))
+        self._keys, self._counts = [k for k, _ in left], [c for _, c in left]
+        self.n -= centred.rows
+        self._absent -= centred.rows - centred.count
+        self._rebuild()
+
     def _settled(self) -> list[tuple[int, Counts, Counts]]:
         """Return level, sorted keys and counts of each attribute, and leave everything as it is."""
         cells = []
@@ -222,8 +249,8 @@ class Histogram(Accumulator):
     def _cells(self, i: int, level: int, keys: Counts, counts: Counts) -> Cells:
         low, high = edges(keys, level)
         if len(keys):
-            low[0] = self._minimum[i]
-            high[-1] = _next_float(self._maximum[i])
+            low[0] = max(low[0], self._minimum[i])
+            high[-1] = min(high[-1], _next_float(self._maximum[i]))
         return Cells(low, high, counts)
 
     def empty(self) -> Self:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.centred import Centred, scratch
+from smlnb.stats.downdate import check_counts, check_digits
 
 __all__ = ["MomentSummary", "Moments"]
 
@@ -181,6 +182,51 @@ class Moments(Accumulator):
         self._negatives = self._negatives + other._negatives
         self.n += other.n
 
+    def forget(self, block: Vector) -> None:
+        """Take out a block by Chan's and Pebay's formulas, backwards; the extremes become unknown (NaN).
+
+        Raises
+        ------
+        ForgetError
+            If more is taken out than is there, or fewer than six digits of a sum would be left.
+        """
+        gone = self.empty()
+        gone.absorb(Centred.of(block))
+        left = self.empty()
+        left.n = self.n - gone.n
+        for name in _COUNTS:
+            setattr(left, name, getattr(self, name) - getattr(gone, name))
+        check_counts(np.concatenate([[left.n], left._count, *(getattr(left, name) for name in _COUNTS)]))
+        n, ng, nl = self._count, gone._count, left._count
+        some = (nl > 0) & (ng > 0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.where(nl > 0, (n * self._mean - ng * gone._mean) / nl.clip(1), 0.0)
+            d = np.where(some, gone._mean - mean, 0.0)
+            w, k = ng / n.clip(1), ng * nl / n.clip(1)
+            v = 1 - w
+            t2 = k * d * d
+            m2 = self._m2 - gone._m2 - t2
+            t3 = t2 * d * (v - w) + 3 * d * (v * gone._m2 - w * m2)
+            m3 = self._m3 - gone._m3 - t3
+            t4 = t2 * d * d * (v * v - v * w + w * w) + 6 * d * d * (v * v * gone._m2 + w * w * m2)
+            t4 = t4 + 4 * d * (v * gone._m3 - w * m3)
+            m4 = self._m4 - gone._m4 - t4
+        several = nl > 1
+        spread = np.sqrt(np.maximum(m2, 0.0) / nl.clip(1))
+        check_digits(
+            "mean",
+            np.maximum(np.abs(mean), spread)[nl > 0],
+            ((n * np.abs(self._mean) + ng * np.abs(gone._mean)) / nl.clip(1))[nl > 0],
+        )
+        check_digits("variance", m2[several], (self._m2 + gone._m2 + np.abs(t2))[several])
+        check_digits("kurtosis", m4[several], (self._m4 + gone._m4 + np.abs(t4))[several])
+        left._mean = mean
+        left._m2, left._m3, left._m4 = (np.where(several, m, 0.0) for m in (m2, m3, m4))
+        unknown = (ng > 0) & (nl > 0)
+        left._minimum = np.where(unknown, np.nan, np.where(nl > 0, self._minimum, np.inf))
+        left._maximum = np.where(unknown, np.nan, np.where(nl > 0, self._maximum, -np.inf))
+        self.__dict__.update(left.__dict__)
+
     def widen(self, width: int) -> None:
         """Add attributes up to ``width``; in everything absorbed so far they count as missing."""
         wide = Moments(width)
@@ -233,7 +279,8 @@ class Moments(Accumulator):
         return moments
 
 
-_FIELDS = ("_missing", "_infinite", "_zeros", "_negatives", "_minimum", "_maximum", "_mean", "_m2", "_m3", "_m4")
+_COUNTS = ("_missing", "_infinite", "_zeros", "_negatives")
+_FIELDS = (*_COUNTS, "_minimum", "_maximum", "_mean", "_m2", "_m3", "_m4")
 
 
 def _zeros(centred: Centred) -> NDArray[np.int64]:

@@ -96,6 +96,26 @@ class AttributePairs(Accumulator):
             block[np.ix_(np.array(own), np.flatnonzero(codes < 0))] = np.nan
         self._pairs.update(block)
 
+    def forget(self, block: tuple[NDArray[np.float64], Sequence[pa.Array]]) -> None:
+        """Take out a block; see :meth:`~smlnb.stats.comoments.CoMomentSums.minus`.
+
+        Raises
+        ------
+        ForgetError
+            If the block was never absorbed, or fewer than six digits of a variance would be left.
+        """
+        floats, columns = block
+        gone = self.empty()
+        gone.absorb(Centred.of(floats), columns)
+        strangers = {c for c in gone._columns if c[1] is not None} - set(self._columns)
+        gone._arrange(sorted({*self._columns, *gone._columns}, key=self._place))
+        for column in strangers:
+            gone._fold(column)
+        gone._arrange(self._columns)
+        with np.errstate(over="ignore", invalid="ignore"):
+            left = self._pairs.sums.minus(gone._pairs.sums, checked=len(self.numeric))
+        self._pairs = CoMoments.of(self.n - gone.n, left)
+
     def _make_room(self, seen: Mapping[str, set[str]]) -> None:
         """Give new values columns, and let those beyond the limit go into the shared one."""
         wanted: list[Column] = []
