@@ -62,7 +62,7 @@ class Explorer(Panel):
         self._facts = w.HTML()
         self._table = w.HTML()
         self._note = w.HTML()
-        self.figures = Figures(narrowest="190px")
+        self.figures = Figures(narrowest="210px")
         self.chosen = w.Dropdown(
             options=[ALL],
             description="Histogram of",

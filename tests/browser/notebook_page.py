@@ -100,6 +100,17 @@ class NotebookPage:
         first = eventually(lambda: max(read(), 0), timeout, f"{what} is above zero")
         eventually(lambda: read() > first, timeout, f"{what} grows beyond {first}")
 
+    def picture(self, name: str, first: Locator, last: Locator) -> Path:
+        """Keep a picture of all from the top of one panel to the end of another."""
+        above, below = first.bounding_box(), last.bounding_box()
+        assert above is not None
+        assert below is not None
+        clip = {k: above[k] for k in ("x", "y", "width")} | {"height": below["y"] + below["height"] - above["y"]}
+        ARTIFACTS.mkdir(exist_ok=True)
+        path = ARTIFACTS / f"{name}.png"
+        self.page.screenshot(path=path, clip=clip)
+        return path
+
     def screenshot(self, name: str, of: Locator | None = None) -> Path:
         """Keep a picture among the artefacts."""
         ARTIFACTS.mkdir(exist_ok=True)

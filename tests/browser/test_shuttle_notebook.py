@@ -53,6 +53,8 @@ def test_run_all_sets_everything_in_motion_and_the_stop_button_stops_it(open_not
     for name, panel in {"explorer": explorer, "scores": scores, "project-form": form}.items():
         notebook.screenshot(f"{name}-light", panel)
 
+    notebook.picture("form-and-explorer", form, explorer)
+
     notebook.theme("JupyterLab Dark")
     dark = "() => document.body.dataset.jpThemeLight === 'false'"
     notebook.page.wait_for_function(dark)
