@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -31,6 +32,7 @@ POM = """\
   </dependencies>
 </project>
 """
+PORTS = (20_000, 32_000)
 ALONE = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
 
 
@@ -86,12 +88,22 @@ def fetch(name: str, *dependencies: Mapping[str, str], transitive: bool = True) 
 
 
 def free_ports(count: int) -> list[int]:
-    """Give free ports of the loopback interface; they are held while they are chosen, so that they differ."""
+    """Give free ports of the loopback interface; they are held while they are chosen, so that they differ.
+
+    They lie below those that a system gives to outgoing connections, of which the tests make many: one of those would
+    be taken again before the server has started.
+    """
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < count:
+            candidate = stack.enter_context(socket.socket())
+            port = random.randint(*PORTS)  # noqa: S311 - no secret
+            try:
+                candidate.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found.append(port)
+    return found
 
 
 class JavaServer:

@@ -83,12 +83,14 @@ def column_of(kind: Any) -> Column:
         if kind.get("logicalType") in _LOGICAL:
             return _LOGICAL[kind["logicalType"]]
         if kind["type"] == "array":
-            return _array(column_of(kind["items"])[0])
+            return _array(*column_of(kind["items"]))
         return column_of(kind["type"])
     return _PRIMITIVE.get(kind, _TEXT)
 
 
-def _array(item: pa.DataType) -> Column:
+def _array(item: pa.DataType, convert: Callable[[Any], Any] | None) -> Column:
+    if convert is not None:
+        return _TEXT
     if pa.types.is_integer(item) or pa.types.is_floating(item):
         return pa.list_(pa.float64()), None
     return (pa.list_(pa.string()), None) if pa.types.is_string(item) else _TEXT

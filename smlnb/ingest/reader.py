@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from smlnb.errors import KafkaError, PositionError
 from smlnb.ingest.config import KafkaConfig, check_broker, client_error
-from smlnb.ingest.topics import partitions_of
+from smlnb.ingest.topics import ends_of, partitions_of
 
 __all__ = ["Chunk", "LostRecordsError", "Place", "Reader"]
 
@@ -131,7 +131,7 @@ class Reader:
             raise
 
     def _begin(self, place: Place, position: int | None, start: str) -> Chunk:
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST)
+        low, high = ends_of(self._consumer, *place)
         self.high[place] = high
         if position is None:
             position = high if start == "latest" else low

@@ -27,11 +27,18 @@ from smlnb.ingest.broker import find_broker, is_local
 from smlnb.ingest.config import KafkaConfig, check_broker, client_error
 from smlnb.ingest.decode import decoder
 
-__all__ = ["ensure_topic", "list_topics", "partitions_of", "peek", "watermarks"]
+__all__ = ["ends_of", "ensure_topic", "list_topics", "partitions_of", "peek", "watermarks"]
 
 Config = None | Mapping[str, Any] | KafkaConfig | str | Path
 
 REQUEST = 10.0  # seconds
+
+_NOT_YET = (  # what a broker says of a partition that it has not taken charge of yet
+    ClientError.NOT_LEADER_FOR_PARTITION,
+    ClientError.LEADER_NOT_AVAILABLE,
+    ClientError.UNKNOWN_TOPIC_OR_PART,
+    ClientError._UNKNOWN_PARTITION,
+)
 
 
 def list_topics(*, bootstrap_servers: str | None = None, config: Config = None) -> dict[str, int]:
@@ -135,11 +142,31 @@ def watermarks(
     count = partitions_of([topic], check_broker(settings))[topic]
     consumer = _consumer(settings)
     try:
-        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=REQUEST) for p in range(count)}
+        return {p: ends_of(consumer, topic, p) for p in range(count)}
     except KafkaException as error:
         raise client_error(error, settings, f"The ends of {topic!r} can't be had") from None
     finally:
         consumer.close()
+
+
+def ends_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Return the first offset and the offset after the last; a partition that was made just now may need a moment.
+
+    Raises
+    ------
+    KafkaException
+        If the broker does not tell within 10 seconds.
+    """
+    deadline = time.monotonic() + REQUEST
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return low, high
 
 
 def peek(

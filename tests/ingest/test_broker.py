@@ -129,7 +129,8 @@ from smlnb.ingest.broker import LocalBroker
 for _ in range(10):
     broker = LocalBroker()
     broker.create_topic("t", 2)
-    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0,
+                         "message.timeout.ms": 2000})
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "g", "log_level": 0,
                          "enable.auto.commit": False})
     consumer.assign([TopicPartition("t", 0, 0)])
