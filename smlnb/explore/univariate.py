@@ -6,16 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from smlnb.errors import UnknownAttributeError
+from smlnb.stats.moments import MomentSummary
 from smlnb.stats.table import TableSummary
 
 __all__ = ["COLUMNS", "univariate"]
 
 COLUMNS = (
     "count", "missing", "infinite", "mean", "variance", "std", "stderr", "ci95_low", "ci95_high",
-    "skewness", "kurtosis", "min", "q25", "median", "q75", "max",
+    "skewness", "kurtosis", "min", "q25", "median", "q75", "max", "sum", "cv", "skewness_sayad",
 )  # fmt: skip
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -36,6 +38,9 @@ def univariate(summary: TableSummary, attributes: Sequence[str] | None = None, d
     pandas.DataFrame
         Indexed by attribute, with the columns :data:`COLUMNS`. The 95 % interval of the mean is by Student's t with
         count - 1 degrees of freedom; the quartiles come from the quantile sketch, or else from the histogram.
+        ``skewness`` and ``kurtosis`` are SciPy's (``bias=ddof == 0``); ``skewness_sayad`` is SymetryML's, whatever
+        ``ddof`` is: n^2 / ((n - 1) (n - 2)) m3 / sigma^3 with the biased third moment and the biased sigma. ``cv`` is
+        the coefficient of variation, std / |mean|. Figures that the values do not define are NaN.
 
     Raises
     ------
@@ -72,10 +77,20 @@ def univariate(summary: TableSummary, attributes: Sequence[str] | None = None, d
             "median": quartiles[:, 1],
             "q75": quartiles[:, 2],
             "max": moments.maximum,
+            "sum": moments.sum,
+            "cv": moments.variation(ddof),
+            "skewness_sayad": _skewness_sayad(moments),
         },
         index=pd.Index(names, name="attribute"),
     )
     return frame.loc[wanted, list(COLUMNS)]
+
+
+def _skewness_sayad(moments: MomentSummary) -> NDArray[np.float64]:
+    n = moments.count.astype(float)
+    factor = np.full(n.shape, np.nan)
+    np.divide(n * n, (n - 1) * (n - 2), out=factor, where=n > 2)
+    return np.asarray(factor * moments.skewness(bias=True))
 
 
 def _quartiles(summary: TableSummary, i: int) -> list[float]:
