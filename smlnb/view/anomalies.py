@@ -70,8 +70,8 @@ class Anomalies(Panel):
         return "running" if self._source is not None else "waiting"
 
     def start(self) -> None:
-        """Read on, after a stop."""
-        if not self._wanted:
+        """Read on, after a stop or a failure."""
+        if self.state in ("stopped", "failed"):
             self._wanted = True
             self.say("")
             if self._source is not None:
@@ -150,7 +150,7 @@ class Anomalies(Panel):
             self.stop_scorer_button.disabled = self.scorer.state in ("stopped", "failed")
         self._facts.value = facts(f"Scores in {self.topic}", *shown)
         self.stop_button.disabled = self.state not in ("running", "waiting")
-        self.start_button.disabled = self.state != "stopped"
+        self.start_button.disabled = self.state not in ("stopped", "failed")
 
     def _draw_scores(self, view: View) -> None:
         state = score_charts.snapshot(view)

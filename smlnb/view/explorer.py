@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import ipywidgets as w
@@ -78,7 +78,7 @@ class Explorer(Panel):
             layout=w.Layout(width="auto"),
         )
         self.pause_button = button("Pause", "Stop reading for a while; nothing is lost")
-        self.resume_button = button("Resume", "Read on from where the pause began")
+        self.resume_button = button("Resume", "Read on from where the pause, or the stop, began")
         self.stop_button = button("Stop", "Stop reading the topic; the statistics stay", "warning")
         self.on(self.pause_button, self.pause)
         self.on(self.resume_button, self.resume)
@@ -108,11 +108,19 @@ class Explorer(Panel):
             self.draw()
 
     def resume(self) -> None:
-        """Resume the feed."""
-        if self.feed is not None:
+        """Resume the feed; one that was stopped, or has failed, goes on where it stopped."""
+        if self.feed is None:
+            return
+        self.say("")
+        if self.feed.state == "paused":
             self.feed.resume()
-            self.say("")
             self.draw()
+        else:
+            self.work(self.feed.restart, self._restarted)
+
+    def _restarted(self, result: Callable[[], Any]) -> None:
+        result()
+        self.draw()
 
     def stop(self) -> None:
         """Stop the feed."""
@@ -147,7 +155,7 @@ class Explorer(Panel):
             state = self.feed.state
             shown += [(whole(self.feed.metrics.lag), "waiting in the topic"), state]
             self.pause_button.disabled = state != "running"
-            self.resume_button.disabled = state != "paused"
+            self.resume_button.disabled = state not in ("paused", "stopped", "failed")
             self.stop_button.disabled = state in ("stopped", "failed", "created")
             if self.feed.error is not None and self.feed.error is not self.error:
                 self.fail(self.feed.error)

@@ -32,6 +32,9 @@ class FakeFeed:
     def stop(self) -> None:
         self.state = "stopped"
 
+    def restart(self) -> None:
+        self.state, self.error = "running", None
+
 
 def learned(rows: int = 500) -> Project:
     project = Project("plant", types="C,B,T,X")
@@ -137,6 +140,19 @@ def test_a_feed_that_failed_says_why_in_red() -> None:
     panel.refresh()
     assert "poison in &lt;topic&gt;[3]" in panel.status.value
     assert "smlnb-error" in panel.status.value
+
+
+def test_a_feed_that_failed_or_was_stopped_can_be_resumed() -> None:
+    feed = FakeFeed()
+    panel = explore(learned(), feed)
+    feed.state, feed.error = "failed", KafkaError("the broker went away")
+    panel.refresh()
+    panel.resume_button.click()
+    assert feed.state == "running"
+    assert panel.status.value == ""
+    panel.stop_button.click()
+    panel.resume_button.click()
+    assert feed.state == "running"
 
 
 def test_closing_the_view_leaves_the_feed_running() -> None:
