@@ -253,14 +253,17 @@ class Project(Exploration):
             if self._by_position is not None:
                 return Schema.of(records.schema.names, self._by_position)
             return Schema.guess(records, self._by_name)
+        known = set(self._schema.names)
         new = [
             Attribute(name, Kind(self._by_name[name]) if name in self._by_name else guess_kind(records.column(i)))
             for i, name in enumerate(records.schema.names)
-            if name not in self._schema
+            if name not in known
         ]
-        return self._schema.with_attributes(new)
+        return self._schema.with_attributes(new) if new else self._schema
 
     def _grow(self, schema: Schema) -> None:
+        if schema is self._schema:
+            return
         self._schema = schema
         for _, shard in self._all_shards():
             new = [a for a in schema if a.name not in shard.table.schema]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from smlnb.stats.centred import scratch
 
-__all__ = ["LAST_LEVEL", "coarsen", "edges", "keys_of"]
+__all__ = ["LAST_LEVEL", "MANTISSA_LEVELS", "bit_length", "coarsen", "edges", "keys_of"]
 
 MANTISSA_LEVELS = 47  # 52 - 5: below that, 5 bits of mantissa stay
 MAGNITUDE = np.int64(2**63 - 1)  # all bits but the sign
@@ -83,6 +83,22 @@ def _flush(magnitude: Keys, flush: Any, done: int = 0) -> Keys:
     drop = np.clip(np.where(magnitude < CORE, flush - done, flush - exponent + 1), 0, 63)
     core = np.where(magnitude < CORE, magnitude, CORE | (magnitude & (CORE - 1))) >> drop
     return np.where(exponent > flush, magnitude, core)
+
+
+def bit_length(values: Keys) -> Keys:
+    """Return how many bits each value, seen as an unsigned integer, needs.
+
+    Examples
+    --------
+    >>> bit_length(np.array([0, 1, 255, 2**62, -1])).tolist()
+    [0, 1, 8, 63, 64]
+    """
+    unsigned = values.view(np.uint64)
+    upper = unsigned >> np.uint64(32)
+    # 32 bits fit into a float64 exactly, 64 do not
+    high = np.frexp(upper.astype(float))[1]
+    low = np.frexp((unsigned & np.uint64(2**32 - 1)).astype(float))[1]
+    return np.where(upper > 0, 32 + high, low).astype(np.int64)
 
 
 def edges(keys: Keys, level: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

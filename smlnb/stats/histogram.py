@@ -13,7 +13,7 @@ from smlnb.errors import NotEnoughDataError
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.centred import Centred
 from smlnb.stats.downdate import check_counts
-from smlnb.stats.grid import LAST_LEVEL, coarsen, edges, keys_of
+from smlnb.stats.grid import LAST_LEVEL, MANTISSA_LEVELS, bit_length, coarsen, edges, keys_of
 from smlnb.stats.lookup import Lookup
 
 __all__ = ["Cells", "Histogram"]
@@ -164,13 +164,20 @@ class Histogram(Accumulator):
         self._rebuild()
 
     def _fitting_level(self, i: int) -> int:
-        """Return the finest level at which the cells of attribute ``i`` are few enough, by bisection."""
-        now = int(self._levels[i])
-        low, high = now, LAST_LEVEL  # too many at low, few enough at high
+        """Return the finest level at which the cells of attribute ``i`` are few enough."""
+        keys, now = self._keys[i], int(self._levels[i])
+        if now < MANTISSA_LEVELS:
+            # neighbours fall into one cell once the bits in which they differ are cut off
+            differing = np.sort(bit_length(keys[1:] ^ keys[:-1]))
+            level = now + int(differing[len(keys) - self.cells - 1])
+            if level <= MANTISSA_LEVELS:
+                return level
+        low, high = max(now, MANTISSA_LEVELS), LAST_LEVEL  # too many cells at low, few enough at high
+        keys = coarsen(keys, now, low)
         while high - low > 1:
             middle = (low + high) // 2
-            different = np.count_nonzero(np.diff(coarsen(self._keys[i], now, middle))) + 1
-            low, high = (middle, high) if different > self.cells else (low, middle)
+            cells = np.count_nonzero(np.diff(coarsen(keys, max(now, MANTISSA_LEVELS), middle))) + 1
+            low, high = (middle, high) if cells > self.cells else (low, middle)
         return high
 
     def _coarsen(self, i: int, to: int) -> None:
