@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from smlnb.errors import NotEnoughDataError, SchemaError, UnknownAttributeError
+from smlnb.algorithms import algorithm
+from smlnb.errors import ModelError, NotEnoughDataError, SchemaError, UnknownAttributeError
 from smlnb.explore import bivariate, univariate
 from smlnb.explore.density import Density, density
+from smlnb.models.base import AnomalyModel
 from smlnb.stats.table import TableSummary
 
 __all__ = ["Exploration"]
@@ -25,9 +29,23 @@ class Exploration(ABC):
     ----------
     name : str
         For people.
+    models : dict of str to model
+        Those that were built, by name.
     """
 
     name: str
+    models: dict[str, AnomalyModel]
+    _lock: threading.RLock
+
+    @property
+    @abstractmethod
+    def version(self) -> int:
+        """Grows with each change."""
+
+    @property
+    @abstractmethod
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Next offset of each (topic, partition)."""
 
     @abstractmethod
     def summary(self) -> TableSummary:
@@ -92,3 +110,45 @@ class Exploration(ABC):
         if name not in summary.schema.numeric:
             raise UnknownAttributeError.of(name, summary.schema.numeric)
         return summary.schema.numeric.index(name)
+
+    def build(
+        self,
+        kind: str,
+        *,
+        inputs: Sequence[str] | None = None,
+        name: str | None = None,
+        live: bool = False,
+        **options: Any,
+    ) -> AnomalyModel:
+        """Build a model from the present statistics, in milliseconds.
+
+        Parameters
+        ----------
+        kind : str
+            The algorithm: ``"hba"``.
+        inputs : sequence of str, optional
+            Attributes to use; all that the algorithm can use by default.
+        name : str, optional
+            By default the kind and a number.
+        live : bool, default False
+            Let the model read the newest statistics whenever it is used; otherwise it is a snapshot.
+        **options
+            Of the algorithm.
+
+        Raises
+        ------
+        ModelError
+            If there is no such algorithm, the name is taken, or the inputs don't suit it.
+        NotEnoughDataError
+            If nothing was learned yet.
+        """
+        with self._lock:
+            if name is None:
+                name = next(n for i in count(1) if (n := f"{kind}{i}") not in self.models)
+            if name in self.models:
+                raise ModelError(
+                    f"Project {self.name!r} already has a model {name!r}. Take another name, or rebuild() that one."
+                )
+            model = algorithm(kind)(self, name=name, inputs=inputs, live=live, **options)
+            self.models[name] = model
+            return model

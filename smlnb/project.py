@@ -15,9 +15,8 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from smlnb.algorithms import algorithm
 from smlnb.batch import Batch, Refusal, as_record_batch
-from smlnb.errors import MergeError, ModelError, SchemaError, StateError, StateMachineError
+from smlnb.errors import ForgetError, MergeError, SchemaError, StateError, StateMachineError
 from smlnb.exploration import Exploration
 from smlnb.filter import RowFilter
 from smlnb.journal import Journal
@@ -80,7 +79,7 @@ class Project(Exploration):
             raise SchemaError("A project needs a name.")
         self.name = name
         self.id = uuid.uuid4().hex
-        self.models: dict[str, AnomalyModel] = {}
+        self.models = {}
         self._lock = threading.RLock()
         self._options = {"histogram": histogram, "quantiles": quantiles}
         self._filter = RowFilter(row_filter) if row_filter is not None else None
@@ -128,7 +127,8 @@ class Project(Exploration):
         with self._lock:
             by_partition = {key: (s.table.n, s.refused) for key, s in sorted(self._shards.items())}
             shards = [shard for _, shard in self._all_shards()]
-            return Counts(self.n, sum(s.refused for s in shards), by_partition, sum(s.filtered for s in shards))
+            refused, filtered = sum(s.refused for s in shards), sum(s.filtered for s in shards)
+            return Counts(self.n, refused, by_partition, filtered, sum(s.table.forgotten for s in shards))
 
     @property
     def options(self) -> dict[str, bool]:
@@ -209,6 +209,48 @@ class Project(Exploration):
             self._journal.note(source, "filtered", filtered)
             self._version += 1
             return Learned(records.num_rows, refused, filtered)
+
+    def forget(self, data: Any, names: Sequence[str] | None = None, *, place: Key | None = None) -> int:
+        """Take records out of the statistics again: all of them or, with an error, none.
+
+        Counts and histogram cells are exact. Moments and co-moments are computed backwards, which costs digits: where
+        fewer than six would be left, nothing is forgotten. What can't be computed backwards is reported as missing:
+        extremes are NaN, and quantiles come from the histogram. Positions stay; the next record learned is the next
+        of the topic.
+
+        Parameters
+        ----------
+        data
+            The records as they were learned, anything tabular.
+        names : sequence of str, optional
+            Column names of an array.
+        place : (topic, partition), optional
+            Where they were learned from; directly by default.
+
+        Returns
+        -------
+        int
+            How many records were forgotten.
+
+        Raises
+        ------
+        ForgetError
+            If the records were not learned from there, or too few digits would be left.
+        """
+        records = as_record_batch(data, names or self._names_for(data))
+        with self._lock:
+            if self._frozen:
+                raise StateMachineError(
+                    f"Project {self.name!r} is frozen: nothing was forgotten. Call unfreeze() first."
+                )
+            if place is not None and place not in self._shards:
+                known = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(self._shards)) or "none"
+                raise ForgetError(f"Nothing was learned from {place[0]}[{place[1]}]. Partitions learned from: {known}.")
+            shard = self._direct if place is None else self._shards[place]
+            shard.table.forget(records)
+            self._journal.note("direct" if place is None else f"{place[0]}[{place[1]}]", "forgotten", records.num_rows)
+            self._version += 1
+            return int(records.num_rows)
 
     def freeze(self) -> None:
         """Refuse to learn, merge or forget anything until :meth:`unfreeze`."""
@@ -329,51 +371,6 @@ class Project(Exploration):
                     total.merge(shard.table)
                 self._merged = (self._version, total.result())
             return self._merged[1]
-
-    def build(
-        self,
-        kind: str,
-        *,
-        inputs: Sequence[str] | None = None,
-        name: str | None = None,
-        live: bool = False,
-        **options: Any,
-    ) -> AnomalyModel:
-        """Build a model from the present statistics, in milliseconds.
-
-        Parameters
-        ----------
-        kind : str
-            The algorithm: ``"hba"``.
-        inputs : sequence of str, optional
-            Attributes to use; all that the algorithm can use by default.
-        name : str, optional
-            By default the kind and a number.
-        live : bool, default False
-            Let the model read the newest statistics whenever it is used; otherwise it is a snapshot.
-        **options
-            Of the algorithm.
-
-        Raises
-        ------
-        ModelError
-            If there is no such algorithm, the name is taken, or the inputs don't suit it.
-        NotEnoughDataError
-            If nothing was learned yet.
-        """
-        with self._lock:
-            if name is None:
-                number = 1
-                while f"{kind}{number}" in self.models:
-                    number += 1
-                name = f"{kind}{number}"
-            if name in self.models:
-                raise ModelError(
-                    f"Project {self.name!r} already has a model {name!r}. Take another name, or rebuild() that one."
-                )
-            model = algorithm(kind)(self, name=name, inputs=inputs, live=live, **options)
-            self.models[name] = model
-            return model
 
     def score_then_learn(self, model: AnomalyModel, data: Any) -> NDArray[np.float64]:
         """Score records from the state before them, then learn them (test, then train).

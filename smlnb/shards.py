@@ -37,12 +37,15 @@ class Counts:
     by_partition : dict of (topic, partition) to (learned, refused)
     filtered : int
         Left out by the row filter.
+    forgotten : int
+        Learned once, and taken out again.
     """
 
     learned: int
     refused: int
     by_partition: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     filtered: int = 0
+    forgotten: int = 0
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from smlnb.batch import Batch, Refusal
 from smlnb.errors import (
     DuplicateBatchError,
+    ForgetError,
     GapError,
     MergeError,
     ModelError,
@@ -344,3 +345,31 @@ def test_an_exported_file_comes_back_to_the_bit_and_damage_is_refused(tmp_path: 
     file.write_bytes(b"something else")
     with pytest.raises(StateError, match="no file that smlnb has exported"):
         Project.load(file)
+
+
+def test_forgotten_records_are_as_if_they_had_never_been_learned_but_for_what_can_not_know() -> None:
+    project, expected = Project("p", types="C,C,T"), Project("q", types="C,C,T")
+    for p in (project, expected):
+        p.learn(FRAME[:400])
+    project.learn(batch(FRAME[400:].to_dict("list"), 0))
+    assert project.forget(FRAME[400:], place=("t", 0)) == 200
+    ours, theirs = project.univariate(), expected.univariate()
+    close = ["count", "missing", "mean", "variance", "skewness", "kurtosis"]
+    np.testing.assert_allclose(ours[close], theirs[close], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(project.correlation(), expected.correlation(), rtol=1e-9)
+    assert ours["median"].to_numpy() == pytest.approx(theirs["median"].to_numpy(), abs=0.1)
+    assert project.positions == {("t", 0): 200}
+    assert (project.n, project.counts.forgotten) == (400, 200)
+    assert project.categories("kind").equals(expected.categories("kind"))
+    assert Project.from_state(project.state()).counts.forgotten == 200
+
+
+def test_what_was_not_learned_can_not_be_forgotten_and_nothing_changes() -> None:
+    project = Project("p", types="C,C,T")
+    project.learn(FRAME[:400])
+    before = project.state()["sha256"]
+    with pytest.raises(ForgetError, match="not learned here"):
+        project.forget(FRAME[390:410])
+    with pytest.raises(ForgetError, match=r"from t\[0\].*none"):
+        project.forget(FRAME[:10], place=("t", 0))
+    assert project.state()["sha256"] == before

@@ -37,7 +37,9 @@ class TableSummary:
     ----------
     schema : Schema
     n : int
-        Rows absorbed.
+        Rows absorbed and not forgotten.
+    forgotten : int
+        Rows forgotten. Extremes are unknown after that, and quantiles come from the histogram.
     moments : MomentSummary
         Of the numeric attributes, in the order of ``schema.numeric``.
     pairs : CoMomentSummary
@@ -47,7 +49,7 @@ class TableSummary:
     cells : list of Cells, or None
         Of the numeric attributes, when histograms are kept.
     quantiles : QuantileSketches, or None
-        Of the numeric attributes, when sketches are kept.
+        Of the numeric attributes, when sketches are kept, and nothing was forgotten: a sketch can't forget.
     categories : list of CategoryCounts
         Of the category attributes, in the order of ``schema.categories``.
     """
@@ -59,7 +61,9 @@ class TableSummary:
         self.pairs: CoMomentSummary = table.pairs.result()
         self.pair_names: tuple[str, ...] = table.pairs.names
         self.cells: list[Cells] | None = table.histogram.result() if table.histogram else None
-        self.quantiles: QuantileSketches | None = table.quantiles.result() if table.quantiles else None
+        self.forgotten: int = table.forgotten
+        sketches = table.quantiles if not table.forgotten else None
+        self.quantiles: QuantileSketches | None = sketches.result() if sketches else None
         self.categories: list[CategoryCounts] = table.categories.result()
 
     def pair_index(self, name: str) -> int:
@@ -93,6 +97,7 @@ class Table(Accumulator):
     def __init__(self, schema: Schema, *, histogram: bool = True, quantiles: bool = True) -> None:
         self.schema = schema
         self.n = 0
+        self.forgotten = 0
         width = len(schema.numeric)
         self.moments = Moments(width)
         self.pairs = AttributePairs(schema.numeric, schema.categories)
@@ -114,11 +119,36 @@ class Table(Accumulator):
         centred = Centred.of(floats)
         for part in self._numeric_parts:
             part.absorb(centred)
-        nothing, names = pa.nulls(block.num_rows, pa.string()), set(block.schema.names)
-        columns = [block.column(c) if c in names else nothing for c in self.schema.categories]
+        columns = self._category_columns(block)
         self.pairs.absorb(centred, columns)
         self.categories.update(columns)
         self.n += block.num_rows
+
+    def _category_columns(self, block: pa.RecordBatch) -> list[pa.Array]:
+        nothing, names = pa.nulls(block.num_rows, pa.string()), set(block.schema.names)
+        return [block.column(c) if c in names else nothing for c in self.schema.categories]
+
+    def forget(self, block: pa.RecordBatch) -> None:
+        """Take out a record batch that was absorbed before: all of it or, with an error, nothing.
+
+        Counts and histogram cells are exact; moments and co-moments are down-dated, or refused below six good digits.
+
+        Raises
+        ------
+        ForgetError
+            If the rows were not learned here, or fewer than six digits of a sum would be left.
+        """
+        floats, _ = numeric_block(block, self.schema)
+        columns = self._category_columns(block)
+        left = self.copy()
+        left.moments.forget(floats)
+        left.pairs.forget((floats, columns))
+        if left.histogram is not None:
+            left.histogram.forget(floats)
+        left.categories.forget(columns)
+        left.n -= block.num_rows
+        left.forgotten += block.num_rows
+        self.__dict__.update(left.__dict__)
 
     def merge(self, other: Self) -> None:
         """Absorb another table of the same schema and options."""
@@ -128,6 +158,7 @@ class Table(Accumulator):
         self.pairs.merge(other.pairs)
         self.categories.merge(other.categories)
         self.n += other.n
+        self.forgotten += other.forgotten
 
     def grow(self, new: list[Attribute]) -> None:
         """Add attributes at the end; in everything absorbed so far they count as missing."""
@@ -156,7 +187,7 @@ class Table(Accumulator):
 
     def _payload(self) -> State:
         parts = {type(p).__name__: p.state() for p in [*self._numeric_parts, self.pairs, self.categories]}
-        return {"n": self.n, "parts": parts}
+        return {"n": self.n, "forgotten": self.forgotten, "parts": parts}
 
     @classmethod
     def _from_payload(cls, configuration: Mapping[str, Any], payload: Mapping[str, Any]) -> Self:
@@ -165,7 +196,7 @@ class Table(Accumulator):
             histogram=configuration["histogram"],
             quantiles=configuration["quantiles"],
         )
-        table.n = payload["n"]
+        table.n, table.forgotten = payload["n"], payload["forgotten"]
         parts = payload["parts"]
         table.moments = Moments.from_state(parts["Moments"])
         table.pairs = AttributePairs.from_state(parts["AttributePairs"])
