@@ -5,7 +5,8 @@ class has a stable ``code`` that a log can be searched for. The tree::
 
     SmlnbError
     ├── SchemaError                 letters, attributes and data that do not fit together
-    │   └── UnknownAttributeError   a name that the project does not have
+    │   ├── UnknownAttributeError   a name that the project does not have
+    │   └── BadRecordsError         records whose values are not of their attributes' kinds
     ├── StatisticsError             statistics that can't give what was asked
     │   ├── MergeError              two accumulators of different configuration
     │   ├── StateError              a stored state that is damaged or foreign
@@ -13,14 +14,16 @@ class has a stable ``code`` that a log can be searched for. The tree::
     │   └── ForgetError             rows that can't be taken out of the statistics
     ├── PositionError               offsets and state do not fit together
     │   ├── DuplicateBatchError     a batch that was already absorbed
-    │   └── GapError                a batch that starts beyond the position
+    │   ├── GapError                a batch that starts beyond the position
+    │   └── LostRecordsError        records that were deleted before they were read (a KafkaError, too)
     ├── ModelError                  a model that can't be built or used as asked
     ├── KafkaError                  the cluster, a topic or the configuration
     │   ├── BrokerUnavailableError  no broker answers at the address
     │   ├── TopicError              a topic that is missing or empty
     │   ├── ConfigError             keys that are wrong or contradict each other
     │   ├── DecodeError             a record that can't be read
-    │   └── BrokerLimitError        something that the embedded broker can't do
+    │   ├── BrokerLimitError        something that the embedded broker can't do
+    │   └── UnknownSchemaError      an id that the schema registry does not have
     ├── StateMachineError           a call that makes no sense now (already running, already stopped)
     ├── WorkspaceError              the workspace file
     └── DataError                   a data set that can't be had
@@ -30,9 +33,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 __all__ = [
+    "BadRecordsError",
     "BrokerLimitError",
     "BrokerUnavailableError",
     "ConfigError",
@@ -42,6 +46,7 @@ __all__ = [
     "ForgetError",
     "GapError",
     "KafkaError",
+    "LostRecordsError",
     "MergeError",
     "ModelError",
     "NotEnoughDataError",
@@ -53,6 +58,7 @@ __all__ = [
     "StatisticsError",
     "TopicError",
     "UnknownAttributeError",
+    "UnknownSchemaError",
     "WorkspaceError",
 ]
 
@@ -85,6 +91,22 @@ class UnknownAttributeError(SchemaError, KeyError):
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
         return str(self.args[0])
+
+
+class BadRecordsError(SchemaError):
+    """Records that hold, say, text in a continuous attribute; nothing was learned.
+
+    Attributes
+    ----------
+    refused : tuple of Refusal
+        Each of them, with the reason.
+    """
+
+    code = "smlnb-E102"
+
+    def __init__(self, message: str, refused: Iterable[Any] = ()) -> None:
+        super().__init__(message)
+        self.refused = tuple(refused)
 
 
 class StatisticsError(SmlnbError):
@@ -175,6 +197,18 @@ class BrokerLimitError(KafkaError):
     """Something that the embedded broker can't do; the message names it and the way out."""
 
     code = "smlnb-E505"
+
+
+class UnknownSchemaError(KafkaError, LookupError):
+    """The schema registry has no schema of this id."""
+
+    code = "smlnb-E506"
+
+
+class LostRecordsError(KafkaError, PositionError):
+    """The broker's retention has deleted records before they were read."""
+
+    code = "smlnb-E507"
 
 
 class StateMachineError(SmlnbError, RuntimeError):

@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyruhvro
 
-from smlnb.errors import ConfigError
+from smlnb.errors import ConfigError, UnknownSchemaError
 from smlnb.ingest.avro_types import column_of, is_flat
 from smlnb.ingest.columns import Columns, Piece
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.decode import EMPTY, NO_FIELDS, TOMBSTONE, Decoded
-from smlnb.ingest.registry import FRAME, UnknownSchemaError, schema_of_id
+from smlnb.ingest.registry import FRAME, schema_of_id
 
 __all__ = ["AvroDecoder"]
 

@@ -19,7 +19,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from smlnb.errors import BrokerUnavailableError, ConfigError, KafkaError
 from smlnb.ingest.secrets import Secret, is_secret, masked, secrets_of
 
-__all__ = ["KafkaConfig", "check_broker", "client_error"]
+__all__ = ["KafkaConfig", "check_broker", "client_error", "read_settings"]
 
 ENVIRONMENT = "SMLNB_KAFKA_"
 _REGISTRY = "schema.registry."
@@ -78,7 +78,7 @@ class KafkaConfig:
         else:
             if isinstance(config, str | os.PathLike):
                 file, config = config, None
-            settings = _read_file(Path(file)) if file is not None else {}
+            settings = read_settings(file) if file is not None else {}
             settings.update(_environment())
             settings.update({str(k): v for k, v in (config or {}).items() if v is not None})
         if bootstrap_servers is not None:
@@ -152,7 +152,15 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_settings(file: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a file of settings: ``key=value`` lines (Java's ``.properties``) or one JSON object.
+
+    Raises
+    ------
+    ConfigError
+        If it can't be read; the message names the place, and nothing that the file holds.
+    """
+    path = Path(file)
     try:
         text = path.expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -21,11 +21,11 @@ from confluent_kafka import (
 )
 from numpy.typing import NDArray
 
-from smlnb.errors import KafkaError, PositionError
+from smlnb.errors import KafkaError, LostRecordsError
 from smlnb.ingest.config import KafkaConfig, check_broker, client_error
 from smlnb.ingest.topics import ends_of, partitions_of
 
-__all__ = ["Chunk", "LostRecordsError", "Place", "Reader"]
+__all__ = ["Chunk", "Place", "Reader"]
 
 Place = tuple[str, int]
 
@@ -46,12 +46,6 @@ TUNING: Mapping[str, Any] = {
     "auto.offset.reset": "error",  # records that retention has deleted are never skipped in silence
 }
 FIXED = ("enable.partition.eof", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset")
-
-
-class LostRecordsError(KafkaError, PositionError):
-    """Retention has deleted records before they were read."""
-
-    code = "smlnb-E507"
 
 
 @dataclass(slots=True)

@@ -9,10 +9,10 @@ from http import HTTPStatus
 from confluent_kafka.schema_registry import Schema
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from smlnb.errors import BrokerUnavailableError, ConfigError, KafkaError
+from smlnb.errors import BrokerUnavailableError, ConfigError, KafkaError, UnknownSchemaError
 from smlnb.ingest.config import KafkaConfig
 
-__all__ = ["FRAME", "UnknownSchemaError", "frame", "registered_schema", "schema_of_id"]
+__all__ = ["FRAME", "frame", "registered_schema", "schema_of_id"]
 
 FRAME = 5  # bytes before an Avro body: a zero and the schema's id
 
@@ -28,12 +28,6 @@ def _http_errors() -> tuple[type[Exception], ...]:
 
 
 _HTTP_ERRORS = _http_errors()
-
-
-class UnknownSchemaError(KafkaError, LookupError):
-    """The registry has no schema of this id."""
-
-    code = "smlnb-E506"
 
 
 def frame(schema_id: int) -> bytes:

@@ -8,12 +8,10 @@ from __future__ import annotations
 import difflib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from smlnb.errors import ConfigError
-from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.config import _read_file as read_settings
+from smlnb.ingest.config import KafkaConfig, read_settings
 
 __all__ = ["Application", "read_application"]
 
@@ -111,7 +109,7 @@ def read_application(
     >>> application.model, application.notes
     ('hba1', ('sml.kstream.schedule.ms has no effect: records are scored as they arrive.',))
     """
-    settings = dict(KafkaConfig.of(bootstrap_servers, read_settings(Path(path)), file=config).settings)
+    settings = dict(KafkaConfig.of(bootstrap_servers, read_settings(path), file=config).settings)
     for key in settings:
         if key in REFUSED:
             raise ConfigError(f"The key {key} is refused: {REFUSED[key]}.")

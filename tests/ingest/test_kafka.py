@@ -13,13 +13,13 @@ from smlnb.errors import (
     BrokerUnavailableError,
     ConfigError,
     DecodeError,
+    LostRecordsError,
     PositionError,
     StateMachineError,
     TopicError,
 )
 from smlnb.ingest import kafka as module
 from smlnb.ingest.kafka import from_kafka_arrow
-from smlnb.ingest.reader import LostRecordsError
 from tests.ingest.writing import Collected, numbers, produce
 from tests.waiting import eventually
 
