@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from smlnb.batch import Batch, Refusal, as_record_batch
-from smlnb.errors import ForgetError, MergeError, SchemaError, StateError, StateMachineError
+from smlnb.errors import BadRecordsError, ForgetError, MergeError, SchemaError, StateError, StateMachineError
 from smlnb.exploration import Exploration
 from smlnb.filter import RowFilter
 from smlnb.journal import Journal
@@ -163,7 +163,9 @@ class Project(Exploration):
         Raises
         ------
         SchemaError
-            If the data does not fit the types, or a record is bad and ``on_bad="raise"``; nothing is learned then.
+            If the data does not fit the types; nothing is learned then.
+        BadRecordsError
+            If a record is bad and ``on_bad="raise"``; nothing is learned, and ``refused`` names all that are.
         DuplicateBatchError, GapError
             If a batch was absorbed before, or starts beyond the project's position.
         """
@@ -187,8 +189,9 @@ class Project(Exploration):
             if bad:
                 refused, keep = bad_rows(records, bad, batch, rows)
                 if on_bad == "raise":
-                    raise SchemaError(
-                        f"{refused[0].reason} Nothing was learned. Clean the data, or learn with on_bad='refuse'."
+                    raise BadRecordsError(
+                        f"{refused[0].reason} Nothing was learned. Clean the data, or learn with on_bad='refuse'.",
+                        refused,
                     )
                 floats, records = np.ascontiguousarray(floats[:, keep]), records.filter(pa.array(keep))
             # from here on nothing can be refused: state and position change together

@@ -132,17 +132,20 @@ class Feed:
     def metrics(self) -> Metrics:
         """A snapshot of the numbers; ``rows`` are those learned since the feed was made.
 
-        ``read == rows + refused + pending`` holds in each snapshot.
+        ``read == rows + refused + filtered + pending`` holds in each snapshot.
         """
         counts = self._learn.counts
         metrics = self._source.metrics
-        rows, refused = (sum(c[i] for c in counts.values()) for i in (0, 1))
-        parts = {
-            place: replace(part, rows=counts.get(place, (0, 0))[0], refused=counts.get(place, (0, 0))[1])
-            for place, part in metrics.partitions.items()
-        }
-        read = max(metrics.read, rows + refused)
-        return replace(metrics, read=read, rows=rows, refused=refused, pending=read - rows - refused, partitions=parts)
+        rows, refused, filtered = (sum(c[i] for c in counts.values()) for i in range(3))
+        parts = {}
+        for place, part in metrics.partitions.items():
+            learned, unfit, _ = counts.get(place, (0, 0, 0))
+            parts[place] = replace(part, rows=learned, refused=unfit)
+        done = rows + refused + filtered
+        read = max(metrics.read, done)
+        return replace(
+            metrics, read=read, rows=rows, refused=refused, filtered=filtered, pending=read - done, partitions=parts
+        )
 
     def start(self) -> None:
         """Begin to learn, where the project stopped; nothing happens if it is running."""
@@ -225,7 +228,7 @@ class Feed:
 
     def _reached(self, rows: int | None, ends: Mapping[tuple[str, int], int]) -> bool:
         if rows is not None:
-            return sum(learned for learned, _ in self._learn.counts.values()) >= rows
+            return sum(learned for learned, *_ in self._learn.counts.values()) >= rows
         positions = self._source.positions
         return all(positions.get(place, 0) >= end for place, end in ends.items())
 

@@ -38,7 +38,7 @@ class PartitionMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """A snapshot of a source; ``read == rows + refused + pending`` holds in each.
+    """A snapshot; ``read == rows + refused + filtered + pending`` holds in each.
 
     Attributes
     ----------
@@ -49,8 +49,10 @@ class Metrics:
         Records decoded and emitted.
     refused : int
         Records that could not be decoded, tombstones included.
+    filtered : int
+        Records that the project's row filter leaves out.
     pending : int
-        Records read and not yet emitted.
+        Records read and not yet done with.
     bytes : int
         Size of the values of the records emitted or refused.
     batches : int
@@ -69,6 +71,7 @@ class Metrics:
     read: int = 0
     rows: int = 0
     refused: int = 0
+    filtered: int = 0
     pending: int = 0
     bytes: int = 0
     batches: int = 0

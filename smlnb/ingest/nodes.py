@@ -8,8 +8,10 @@ from typing import Any, Literal
 from streamz import Stream
 
 from smlnb.batch import Batch
+from smlnb.errors import BadRecordsError
 from smlnb.ingest.deadletter import DeadLetters
 from smlnb.project import Project
+from smlnb.shards import Learned
 
 __all__ = ["learn"]
 
@@ -25,12 +27,14 @@ class learn(Stream):  # type: ignore[misc] # noqa: N801 - streamz names its node
         What happens at a record that does not fit the project, such as text in a continuous attribute: an error, and
         nothing of the batch is learned; or the record is counted as refused.
     dead_letters : DeadLetters, optional
-        Where such records are written to.
+        Where such records are written to, with ``on_bad="refuse"``: before the batch is learned, so that none is lost
+        if they can't be written. After a failure a record may be there twice.
 
     Attributes
     ----------
-    counts : dict of (topic, partition) to (learned, refused)
-        Refused are records that could not be decoded and records that did not fit.
+    counts : dict of (topic, partition) to (learned, refused, filtered)
+        Refused are records that could not be decoded and records that did not fit; filtered are those that the
+        project's row filter leaves out.
 
     Examples
     --------
@@ -54,24 +58,42 @@ class learn(Stream):  # type: ignore[misc] # noqa: N801 - streamz names its node
         self.project = project
         self.on_bad: Literal["raise", "refuse"] = on_bad
         self.dead_letters = dead_letters
-        self._counts: dict[tuple[str, int], tuple[int, int]] = {}
+        self._counts: dict[tuple[str, int], tuple[int, int, int]] = {}
         self._lock = threading.Lock()
         super().__init__(upstream, **kwargs)
 
     @property
-    def counts(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """Records learned and refused, per (topic, partition)."""
+    def counts(self) -> dict[tuple[str, int], tuple[int, int, int]]:
+        """Records learned, refused and filtered out, per (topic, partition)."""
         with self._lock:
             return dict(self._counts)
 
     def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:  # noqa: ARG002 - streamz passes them
         """Learn one batch and pass it on."""
-        learned = self.project.learn(x, on_bad=self.on_bad)
+        learned = self._learn(x)
         if isinstance(x, Batch):
             with self._lock:
-                rows, refused = self._counts.get((x.topic, x.partition), (0, 0))
-                now = (rows + learned.rows, refused + len(learned.refused) + len(x.refused))
-                self._counts[x.topic, x.partition] = now
-        if self.dead_letters is not None and learned.refused:
-            self.dead_letters.send(learned.refused)
+                rows, refused, filtered = self._counts.get((x.topic, x.partition), (0, 0, 0))
+                self._counts[x.topic, x.partition] = (
+                    rows + learned.rows,
+                    refused + len(learned.refused) + len(x.refused),
+                    filtered + learned.filtered,
+                )
         return self._emit(x, metadata=metadata)
+
+    def _learn(self, x: Any) -> Learned:
+        if self.on_bad == "refuse" and self.dead_letters is None:
+            return self.project.learn(x, on_bad="refuse")
+        try:
+            return self.project.learn(x)
+        except BadRecordsError as error:
+            if self.on_bad == "raise":
+                raise BadRecordsError(
+                    f"{error.refused[0].reason} Nothing of its batch was learned. Go on with "
+                    "restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which keeps them.",
+                    error.refused,
+                ) from None
+            written = error.refused
+        if self.dead_letters is not None:
+            self.dead_letters.send(written)
+        return self.project.learn(x, on_bad="refuse")

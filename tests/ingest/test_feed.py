@@ -9,7 +9,16 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from smlnb import Project, connect
-from smlnb.errors import BrokerUnavailableError, ConfigError, DecodeError, SchemaError, StateMachineError, TopicError
+from smlnb.errors import (
+    BrokerUnavailableError,
+    ConfigError,
+    DecodeError,
+    KafkaError,
+    SchemaError,
+    StateMachineError,
+    TopicError,
+)
+from smlnb.ingest.deadletter import DeadLetters
 from tests.ingest.writing import avro, numbers, produce
 from tests.waiting import eventually
 
@@ -91,6 +100,44 @@ def test_records_that_do_not_fit_the_project_go_to_the_dead_letters(local_broker
     assert found[0].value() in {strange, *numbers(0, 3)}
 
 
+def test_a_record_that_does_not_fit_is_not_lost_when_the_dead_letters_can_not_be_written(
+    local_broker, create_topic, topic_name, monkeypatch
+):
+    create_topic(local_broker, topic_name, 1)
+    unfit = b'{"x": "text"}'
+    produce(local_broker, topic_name, [unfit])
+    send, sent = DeadLetters.send, []
+
+    def refusing(letters, refusals):
+        sent.extend(refusals)
+        if refusals and len(sent) == 1:
+            raise KafkaError("no room for dead letters")
+        send(letters, refusals)
+
+    monkeypatch.setattr(DeadLetters, "send", lambda letters, refusals: refusing(letters, tuple(refusals)))
+    project = Project("p", types="C", columns=["x"])
+    where = {"bootstrap_servers": local_broker.bootstrap_servers}
+    feed = connect(project, topic_name, **where, on_malformed="dead_letter")
+    with pytest.raises(KafkaError, match="no room"):
+        feed.wait(timeout=30)
+    assert (project.positions, project.counts.refused) == ({}, 0)
+    feed.restart()
+    feed.wait(timeout=30)
+    feed.stop()
+    assert project.counts.refused == 1
+    assert [r.value for r in sent] == [unfit, unfit]
+
+
+def test_records_that_the_row_filter_leaves_out_are_counted_and_not_pending(local_broker, create_topic, topic_name):
+    create_topic(local_broker, topic_name, 1)
+    produce(local_broker, topic_name, numbers(0, 10))
+    project = Project("p", types="C", row_filter="x >= 4")
+    with connect(project, topic_name, bootstrap_servers=local_broker.bootstrap_servers) as feed:
+        feed.wait(timeout=30)
+        metrics = feed.metrics
+    assert (metrics.read, metrics.rows, metrics.filtered, metrics.pending) == (10, 6, 4, 0)
+
+
 def test_without_a_policy_a_record_that_does_not_fit_stops_and_nothing_of_its_batch_is_learned(
     local_broker, create_topic, topic_name
 ):
@@ -105,7 +152,7 @@ def test_without_a_policy_a_record_that_does_not_fit_stops_and_nothing_of_its_ba
         fresh.learn({"x": [1.0]})
         produce(local_broker, topic_name, [b'{"x": "text"}'])
     text_first = connect(fresh, topic_name, bootstrap_servers=local_broker.bootstrap_servers)
-    with pytest.raises((SchemaError, DecodeError)):
+    with pytest.raises((SchemaError, DecodeError), match=r"offset 3.*restart\(on_malformed='skip'\)"):
         text_first.wait(timeout=30)
     assert text_first.state == "failed"
 
