@@ -35,6 +35,7 @@ class _Type(Enum):
     DECIMAL = (int | float | None, pa.float64(), "numbers")
     BOOLEAN = (bool | None, pa.bool_(), "booleans")
     TEXT = (str | None, pa.string(), "text")
+    EMPTIES = (list[None] | None, pa.list_(pa.null()), "empty lists")  # of what, is not known yet
     NUMBERS = (list[int | float | None] | None, pa.list_(pa.float64()), "lists of numbers")
     TEXTS = (list[str | None] | None, pa.list_(pa.string()), "lists of texts")
     OTHER = (msgspec.Raw, pa.string(), "objects or mixed lists")  # kept as JSON text
@@ -44,6 +45,8 @@ class _Type(Enum):
         """Tell the type of a parsed value."""
         if isinstance(value, list):
             kinds = {type(v) for v in value if v is not None}
+            if not kinds:
+                return cls.EMPTIES
             if kinds <= {int, float}:
                 return cls.NUMBERS
             return cls.TEXTS if kinds == {str} else cls.OTHER
@@ -263,8 +266,10 @@ def _widened(name: str, was: _Type | None, item: Any) -> _Type:
         return _Type.DECIMAL
     if was is _Type.DECIMAL and now is _Type.WHOLE:
         return was
-    if isinstance(item, list) and not any(v is not None for v in item) and was in (_Type.NUMBERS, _Type.TEXTS):
+    if now is _Type.EMPTIES and was in (_Type.NUMBERS, _Type.TEXTS):
         return was
+    if was is _Type.EMPTIES and isinstance(item, list):
+        return now
     raise _Refused(f"{name!r} holds {now.value[2]}, but held {was.value[2]} before")
 
 

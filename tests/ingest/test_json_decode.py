@@ -110,6 +110,24 @@ def test_what_is_unusual_and_right_is_kept(name):
     assert decoded.data.to_pylist() == [expected, expected]
 
 
+@pytest.mark.parametrize("first", [[], [None], None], ids=str)
+@pytest.mark.parametrize("later", [["a"], [1.5], [1, "a"], [[1]]], ids=str)
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])
+def test_an_empty_list_says_nothing_yet_about_what_a_column_of_lists_holds(first, later, together):
+    decoder = JsonDecoder()
+    values = lines({"x": 1, "l": first}, {"x": 2, "l": later}, {"x": 3, "l": []})
+    for part in [values] if together else [[v] for v in values]:
+        decoded = decoder.decode(part)
+        assert decoded.refused == ()
+    plain = later in (["a"], [1.5])
+    assert decoded.data["l"].to_pylist()[-1] == ([] if plain else "[]")
+
+
+def test_a_column_of_empty_lists_does_not_become_one_of_numbers():
+    (_, reason) = JsonDecoder().decode(lines({"l": []}, {"l": 1})).refused[0]
+    assert reason == "'l' holds whole numbers, but held empty lists before"
+
+
 def test_minus_zero_keeps_its_sign():
     data = JsonDecoder().decode([b'{"x": -0.0}']).data
     assert math.copysign(1, data["x"][0].as_py()) == -1
