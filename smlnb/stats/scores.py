@@ -103,7 +103,9 @@ class ScoreQuantiles(Accumulator):
         sketch = req_floats_sketch.deserialize(self._sketch.serialize())  # a question sorts the sketch: ask a copy
         low = [sketch.get_rank_lower_bound(q, SIGMAS) for q in wanted.tolist()]
         high = [sketch.get_rank_upper_bound(q, SIGMAS) for q in wanted.tolist()]
-        values, lows, highs = (np.array(sketch.get_quantiles(list(r)), float) for r in (wanted.tolist(), low, high))
+        # inclusive: the smallest score that at least this share is at most, as NumPy's "inverted_cdf"
+        values, lows = (np.array(sketch.get_quantiles(list(r), True), float) for r in (wanted.tolist(), low))
+        highs = np.array(sketch.get_quantiles(high, False), float)
         return BoundedQuantiles(wanted, values, lows, highs)
 
     def empty(self) -> Self:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from smlnb.errors import MergeError, NotEnoughDataError, StateError, StatisticsError
 from smlnb.schema import Attribute, Kind, Schema
 from smlnb.stats.checks import LAWS, close
-from smlnb.stats.histogram import Histogram
 from smlnb.stats.history import MINUTE, TIERS, History
 from smlnb.stats.moments import Moments
 from smlnb.stats.table import Table, numeric_block
