@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -21,14 +21,14 @@ __all__ = ["Workspace"]
 
 APPLICATION_ID = 0x534D4C4E  # "SMLN"
 FORMAT = 1
-TABLES = """
-CREATE TABLE IF NOT EXISTS projects (
+TABLES = (
+    """CREATE TABLE projects (
     name TEXT PRIMARY KEY, id TEXT NOT NULL, records INTEGER NOT NULL, saved_at TEXT NOT NULL,
-    sha256 TEXT NOT NULL, state BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS models (
+    sha256 TEXT NOT NULL, state BLOB NOT NULL) STRICT""",
+    """CREATE TABLE models (
     project TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, saved_at TEXT NOT NULL,
-    sha256 TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (project, name)) STRICT;
-"""
+    sha256 TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (project, name)) STRICT""",
+)
 
 
 class Workspace:
@@ -66,33 +66,59 @@ class Workspace:
             raise WorkspaceError(
                 f"{self.path} can't be a workspace file: give the path of a file in an existing folder."
             )
-        existed = self.path.exists() and self.path.stat().st_size > 0
         try:
-            if not existed:
-                self.path.touch(mode=0o600)
+            self.path.touch(mode=0o600)
             # one connection, used under SQLite's own lock from whichever thread saves
             self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._open(existed=existed)
+            try:
+                self._open()
+            except BaseException:
+                self._connection.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             raise WorkspaceError(
                 f"{self.path} can't be opened as a workspace: {error}. Give another file, or restore a copy."
             ) from error
 
-    def _open(self, *, existed: bool) -> None:
-        if existed:
-            (application,) = self._connection.execute("PRAGMA application_id").fetchone()
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if application != APPLICATION_ID:
-                raise WorkspaceError(f"{self.path} is an SQLite file, but no smlnb workspace. Give another file.")
-            if version > FORMAT:
-                raise WorkspaceError(
-                    f"{self.path} was written by a newer smlnb (format {version}; this one reads {FORMAT}). Update it."
-                )
-        self._connection.execute("PRAGMA journal_mode=WAL")
+    def _open(self) -> None:
+        """Make the tables in a file that has none, in one transaction: nobody sees half a workspace."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not self._is_workspace():
+                for table in TABLES:
+                    self._connection.execute(table)
+                self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                self._connection.execute(f"PRAGMA user_version={FORMAT}")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
         self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(TABLES)
-        self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        self._connection.execute(f"PRAGMA user_version={FORMAT}")
+        with suppress(
+            sqlite3.OperationalError
+        ):  # somebody else uses the file: the next to open it will
+            self._connection.execute("PRAGMA journal_mode=WAL")
+
+    def _is_workspace(self) -> bool:
+        """Return False for a file in which nothing was made yet.
+
+        Raises
+        ------
+        WorkspaceError
+            If it is a database of something else, or of a newer smlnb.
+        """
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if (application, version, tables) == (0, 0, 0):
+            return False
+        if application != APPLICATION_ID:
+            raise WorkspaceError(f"{self.path} is an SQLite file, but no smlnb workspace. Give another file.")
+        if version > FORMAT:
+            raise WorkspaceError(
+                f"{self.path} was written by a newer smlnb (format {version}; this one reads {FORMAT}). Update it."
+            )
+        return True
 
     def save(self, project: Project) -> None:
         """Save a project with its positions, in place of what was saved of it before.

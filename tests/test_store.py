@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +107,32 @@ def test_foreign_future_and_broken_files_are_refused_by_name(tmp_path: Path) -> 
         Workspace(future)
     with pytest.raises(WorkspaceError, match="existing folder"):
         Workspace(tmp_path / "no" / "where.db")
+
+
+def test_a_file_is_made_whole_however_many_open_it_at_once(tmp_path: Path) -> None:
+    threads = 8
+    start = threading.Barrier(threads)
+
+    def open_all(_: int) -> list[int]:
+        found = []
+        for i in range(10):
+            start.wait(30)
+            with Workspace(tmp_path / f"{i}.db") as workspace:
+                found.append(len(workspace.projects()))
+        return found
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(pool.map(open_all, range(threads))) == [[0] * 10] * threads
+
+
+def test_a_file_in_which_nothing_was_made_yet_is_a_new_one(tmp_path: Path) -> None:
+    half = tmp_path / "half.db"
+    connection = sqlite3.connect(half)
+    connection.execute("PRAGMA journal_mode=WAL")  # as far as somebody came who was killed then
+    connection.close()
+    assert half.stat().st_size > 0
+    with Workspace(half) as workspace:
+        assert workspace.projects().empty
 
 
 def test_a_failed_save_leaves_what_was_saved_before(workspace: Workspace) -> None:
