@@ -7,6 +7,7 @@ from math import isnan, nan
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from smlnb.errors import NotEnoughDataError, SchemaError
@@ -46,11 +47,11 @@ class Thresholds:
         A change counts only if it is also significant after Benjamini-Hochberg over all attributes: small samples
         differ by chance. 1 switches this off.
     missing : float, default 0.1
-        Change of the share of missing values.
+        Change of the share of missing values, if it is significant as well.
     share : float, default 0.5
         Share of drifting attributes from which on the whole counts as drifting.
     reconstruction : float, default 1.5
-        Error of principal components after over before.
+        Error of principal components after over before; it must also be beyond :attr:`Reconstruction.chance`.
     """
 
     psi: float = 0.25
@@ -153,12 +154,13 @@ def drift(before: TableSummary, after: TableSummary, thresholds: Thresholds | No
         broken += 1
     alerts += [f"{a.name} is new." for a in after.schema if a.name not in before.schema]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS[:-1])).rename_axis("attribute")
-    _judge(table, limits)
-    alerts += [sentence for name in table.index if (sentence := _sentence(str(name), table.loc[name], limits))]
+    gone = _judge(table, limits, (before.n, after.n))
+    told = (_sentence(str(name), table.loc[name], limits, bool(g)) for name, g in zip(table.index, gone, strict=True))
+    alerts += filter(None, told)
     compared = len(table) + broken
     share = (int(table["drifts"].sum()) + broken) / compared if compared else nan
     error = reconstruction(before, after)
-    worse = error is not None and error.ratio >= limits.reconstruction
+    worse = error is not None and error.ratio >= max(limits.reconstruction, error.chance if limits.alpha < 1 else 0)
     if error is not None and worse:
         alerts.append(
             f"Attributes no longer vary together as before: what the {error.components} principal components leave "
@@ -221,21 +223,32 @@ def _homogeneity(counts: list[list[int]]) -> float:
     return float(stats.chi2_contingency(table, correction=False).pvalue)
 
 
-def _judge(table: pd.DataFrame, limits: Thresholds) -> None:
+def _adjusted(pvalues: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(stats.false_discovery_control(pvalues)) if len(pvalues) else pvalues
+
+
+def _judge(table: pd.DataFrame, limits: Thresholds, sizes: tuple[int, int]) -> NDArray[np.bool_]:
+    """Decide which attributes drift; return for which the missing values say so."""
     tested = table["pvalue"].notna()
     table["pvalue_adjusted"] = nan
-    if tested.any():
-        table.loc[tested, "pvalue_adjusted"] = stats.false_discovery_control(
-            table.loc[tested, "pvalue"].to_numpy(float)
-        )
+    table.loc[tested, "pvalue_adjusted"] = _adjusted(table.loc[tested, "pvalue"].to_numpy(float))
+    gone = _gone(table, limits, sizes)
     large = np.zeros(len(table), bool)
     for measure in ("psi", "ks", "wasserstein", "jensen_shannon"):
         large |= (table[measure] >= getattr(limits, measure)).to_numpy()
-    gone = (table["missing_after"] - table["missing_before"]).abs() >= limits.missing
-    table["drifts"] = (large & (table["pvalue_adjusted"] <= limits.alpha).to_numpy()) | gone.to_numpy()
+    table["drifts"] = (large & (table["pvalue_adjusted"] <= limits.alpha).to_numpy()) | gone
+    return gone
 
 
-def _sentence(name: str, row: pd.Series, limits: Thresholds) -> str:
+def _gone(table: pd.DataFrame, limits: Thresholds, sizes: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return where the share of missing values has changed, by more than chance."""
+    change = (table["missing_after"] - table["missing_before"]).abs().to_numpy(float) >= limits.missing
+    present = table[["count_before", "count_after"]].to_numpy(int)
+    pvalues = np.array([_homogeneity([[n, size - n] for n, size in zip(p, sizes, strict=True)]) for p in present])
+    return np.asarray(change & (_adjusted(pvalues) <= limits.alpha))
+
+
+def _sentence(name: str, row: pd.Series, limits: Thresholds, gone: bool) -> str:
     if not row["drifts"]:
         return ""
     words = {
@@ -250,6 +263,6 @@ def _sentence(name: str, row: pd.Series, limits: Thresholds) -> str:
             limit = getattr(limits, measure)
             if row[measure] >= limit:
                 reasons.append(f"{word} {row[measure]:.3g} (from {limit:g} on)")
-    if abs(row["missing_after"] - row["missing_before"]) >= limits.missing:
+    if gone:
         reasons.append(f"{row['missing_after']:.0%} missing, {row['missing_before']:.0%} before")
     return f"{name} drifts: {', '.join(reasons)}."

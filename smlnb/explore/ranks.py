@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from smlnb.errors import NotEnoughDataError, SchemaError
@@ -14,7 +16,8 @@ from smlnb.stats.table import TableSummary
 
 __all__ = ["kolmogorov_smirnov", "ks_distance", "mann_whitney"]
 
-FEW = 10_000  # so many values SciPy takes for the exact distributions
+FEW = 10_000  # up to so many rows the exact distribution of D is worth its time, as in SciPy
+FEW_RANKS = 8  # the same for U, of the smaller sample
 TINY = 1e-12
 
 
@@ -37,8 +40,8 @@ def kolmogorov_smirnov(
     -------
     TestResult
         With ``error``, how far D can be from that of the rows, and ``pvalue_range``. While an attribute has few
-        different values (at most 1,024) the histogram holds each of them and the error is 0; the p-value is then that
-        of :func:`scipy.stats.ks_2samp`, and otherwise its asymptotic one.
+        different values (at most 1,024) the histogram holds each of them and the error is 0; the p-value is then exact
+        up to 10,000 rows, as in :func:`scipy.stats.ks_2samp`, and otherwise the asymptotic one.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def kolmogorov_smirnov(
     sizes = (round(a.total), round(b.total))
     error = max(high - distance, distance - low)
     if error == 0 and max(sizes) <= FEW:
-        pvalue = float(stats.ks_2samp(a.rows(), b.rows()).pvalue)
+        pvalue = _ks_exact_pvalue(distance, *sizes)
         limits = (pvalue, pvalue)
     else:
         pvalue, *ends = (_ks_pvalue(d, *sizes) for d in (distance, high, low))
@@ -98,6 +101,33 @@ def _ks_pvalue(distance: float, n: int, m: int) -> float:
     return float(stats.kstwo.sf(distance, max(1, round(n * m / (n + m)))))
 
 
+def _ks_exact_pvalue(distance: float, n: int, m: int) -> float:
+    """Return the chance that D is at least ``distance`` when n and m values come in random order, without ties.
+
+    A walk of n steps to the right and m upwards, all orders being equally likely, is followed diagonal by diagonal;
+    what leaves the band abs(i / n - j / m) < D for the first time adds up. Only positive numbers are added.
+    """
+    g = math.gcd(n, m)
+    limit = round(distance * (n // g) * m) * g
+    if limit == 0:
+        return 1.0
+    first, inside, outside = 0, np.ones(1), 0.0  # shares of walks at i = first, first + 1, ...
+    for step in range(n + m):
+        i = np.arange(first, first + len(inside))
+        moved = np.zeros(len(inside) + 1)
+        moved[:-1] = inside * (m - (step - i)) / (n + m - step)
+        moved[1:] += inside * (n - i) / (n + m - step)
+        centre = (step + 1) * n
+        low = max(first, (centre - limit) // (n + m) + 1) - first
+        high = min(first + len(inside), -((-centre - limit) // (n + m)) - 1) - first + 1
+        high = max(high, low)
+        outside += float(moved[:low].sum() + moved[high:].sum())
+        first, inside = first + low, moved[low:high]
+        if not len(inside):
+            break
+    return min(1.0, outside)
+
+
 def mann_whitney(
     summary: TableSummary, x: str, y: str | None = None, *, other: TableSummary | None = None
 ) -> TestResult:
@@ -133,17 +163,17 @@ def mann_whitney(
     error = max(u - least, most - u) + slack
     error = error if error > TINY * n * m else 0.0
     point = np.nextafter(at[:-1], np.inf) >= at[1:]
-    tied = (in_a + in_b)[point]
-    spread = n * m / 12 * ((n + m + 1) - float((tied**3 - tied).sum()) / max((n + m) * (n + m - 1), 1))
+    spread, least_spread = _u_spread(n, m, (in_a + in_b)[point]), _u_spread(n, m, in_a + in_b)
     if not spread > 0:
         raise NotEnoughDataError(f"{what}: all values are the same, so they have no ranks.")
-    if error == 0 and a.exact and b.exact and max(n, m) <= FEW:
+    if error == 0 and a.exact and b.exact and min(n, m) <= FEW_RANKS and max(n, m) <= FEW:
         pvalue = float(stats.mannwhitneyu(a.rows(), b.rows()).pvalue)
         limits = None
     else:
         pvalue = _u_pvalue(abs(u - n * m / 2), spread)
         nearest = max(0.0, abs(u - n * m / 2) - error)
-        limits = (_u_pvalue(abs(u - n * m / 2) + error, spread), _u_pvalue(nearest, spread)) if error else None
+        farthest = abs(u - n * m / 2) + error
+        limits = (_u_pvalue(farthest, least_spread), _u_pvalue(nearest, spread)) if error else None
     return TestResult(
         what=f"Mann-Whitney test of {what}",
         statistic=u,
@@ -156,7 +186,15 @@ def mann_whitney(
     )
 
 
+def _u_spread(n: int, m: int, tied: NDArray[np.float64]) -> float:
+    """Return the variance of U when values are tied in groups of these sizes."""
+    lost = np.maximum(tied**3 - tied, 0.0).sum() / max((n + m) * (n + m - 1), 1)
+    return n * m / 12 * ((n + m + 1) - float(lost))
+
+
 def _u_pvalue(distance: float, spread: float) -> float:
+    if not spread > 0:
+        return 0.0
     return min(1.0, 2 * float(stats.norm.sf((distance - 0.5) / sqrt(spread))))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from smlnb.errors import NotEnoughDataError
 from smlnb.explore.matrix import choose, is_psd, nearest_correlation
@@ -28,12 +30,35 @@ class Reconstruction:
         How many were kept.
     before, after : float
         The errors, in units of the variances before.
+    n : (int, int)
+        Rows before and after, of the pair of attributes with the fewest.
+    gaps : (float, float)
+        Share of rows that this pair lacks, before and after.
     """
 
     names: tuple[str, ...]
     components: int
     before: float
     after: float
+    n: tuple[int, int]
+    gaps: tuple[float, float]
+
+    @property
+    def chance(self) -> float:
+        """The ratio that normal data which did not change exceed once in 740 times (three standard deviations).
+
+        Squared errors of k components dropped follow F, and components fit the rows that they are made of better
+        than others: by about (n + d) / (n - d) for d attributes. Where values are missing, each correlation is of
+        other rows, which blurs an eigenvalue by about the root of the share missing over n.
+        """
+        d, k = len(self.names), len(self.names) - self.components
+        n, m = self.n
+        if n <= d or m < 1:
+            return float("inf")
+        worst = float(stats.f.isf(stats.norm.sf(3), k * m, k * n)) * (n + d) / (n - d)
+        blur, blur_after = (k * sqrt(gap / rows) for gap, rows in zip(self.gaps, self.n, strict=True))
+        most = worst * (self.before + blur) + blur_after
+        return most / self.before if self.before > 0 else float("inf") if most > 0 else worst
 
     @property
     def ratio(self) -> float:
@@ -78,13 +103,20 @@ def reconstruction(before: TableSummary, after: TableSummary, kept: float = KEPT
     enough = int(np.searchsorted(np.cumsum(values) / values.sum(), kept)) + 1
     components = min(enough, len(names) - 1)
     dropped = vectors[:, components:]
-    moved = _second_moments(after, names, chosen.mean, chosen.std)
-    if moved is None:
+    still, moved = (_second_moments(s, names, chosen.mean, chosen.std) for s in (before, after))
+    if still is None or moved is None:
         return None
-    errors = [float(np.einsum("ik,ij,jk->", dropped, m, dropped)) for m in (matrix, moved)]
+    errors = [float(np.einsum("ik,ij,jk->", dropped, m, dropped)) for m in (still, moved)]
     noise = 1e-12 * len(names)
     clean = [e if e > noise else 0.0 for e in errors]
-    return Reconstruction(chosen.names, components, clean[0], clean[1])
+    rows = chosen.n, _rows(after, names)
+    gaps = 1 - rows[0] / before.n, 1 - rows[1] / after.n
+    return Reconstruction(chosen.names, components, clean[0], clean[1], rows, gaps)
+
+
+def _rows(summary: TableSummary, names: list[str]) -> int:
+    index = [summary.pair_index(n) for n in names]
+    return int(summary.pairs.count[np.ix_(index, index)].min())
 
 
 def _second_moments(

@@ -183,7 +183,7 @@ class SingularValues:
 
     Attributes
     ----------
-    values : Series
+    singular_values : Series
         The largest first. The matrix is symmetric: they are the sizes of its eigenvalues.
     vectors : DataFrame
         One row per attribute, one column per value; the largest entry of each column is positive.
@@ -194,19 +194,19 @@ class SingularValues:
     notes : tuple of str
     """
 
-    values: pd.Series
+    singular_values: pd.Series
     vectors: pd.DataFrame
     rank: int
     psd: bool
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{len(self.values)} singular values of a covariance matrix of rank {self.rank}"
+        return f"{len(self.singular_values)} singular values of a covariance matrix of rank {self.rank}"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return frames_html(str(self), {"": self.values.to_frame(), "vectors": self.vectors}, self.notes)
+        return frames_html(str(self), {"": self.singular_values.to_frame(), "vectors": self.vectors}, self.notes)
 
 
 def svd(summary: TableSummary, attributes: Sequence[str] | None = None, *, ddof: int = 0) -> SingularValues:
@@ -221,7 +221,7 @@ def svd(summary: TableSummary, attributes: Sequence[str] | None = None, *, ddof:
     rank = int((values > values[0] * len(values) * np.finfo(float).eps).sum())
     labels = [f"s{i}" for i in range(1, len(values) + 1)]
     return SingularValues(
-        values=pd.Series(values, index=labels, name="singular_value"),
+        singular_values=pd.Series(values, index=labels, name="singular_value"),
         vectors=pd.DataFrame(left, index=pd.Index(chosen.names, name="attribute"), columns=labels),
         rank=rank,
         psd=psd,

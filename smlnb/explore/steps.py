@@ -57,7 +57,8 @@ class Steps:
             raise NotEnoughDataError(f"{name!r} has no values yet. Learn more data.")
         if summary.cells is not None:
             cells = summary.cells[i]
-            return cls(name, cells.low, cells.high, cells.counts.astype(float))
+            steps = cls(name, cells.low, cells.high, cells.counts.astype(float))
+            return steps._with_zeros(int(summary.moments.zeros[i]))
         assert summary.quantiles is not None  # noqa: S101 - for the type checker
         ranks = np.linspace(0.0, 1.0, SKETCH_STEPS + 1)
         values = np.unique(summary.quantiles.quantile(i, ranks))
@@ -67,6 +68,18 @@ class Steps:
         counts = np.diff(shares, prepend=0.0) * total
         some = counts > 0
         return cls(name, low[some], after[some], counts[some], summary.quantiles.rank_error(i))
+
+    def _with_zeros(self, zeros: int) -> Self:
+        """Return the steps with zeros, whose number is known, apart: a cell of the histogram begins there."""
+        at = int(np.searchsorted(self.low, 0.0))
+        if not zeros or at == len(self.low) or self.low[at] != 0:
+            return self
+        after = np.nextafter(0.0, 1.0)
+        rest = self.counts[at] - zeros
+        low, high = np.insert(self.low, at + 1, after), np.insert(self.high, at, after)
+        counts = np.concatenate([self.counts[:at], [float(zeros), rest], self.counts[at + 1 :]])
+        some = counts > 0
+        return type(self)(self.name, low[some], high[some], counts[some])
 
     @property
     def total(self) -> float:

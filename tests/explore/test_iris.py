@@ -90,5 +90,5 @@ def test_principal_components_of_all_fifteen(summary):
 
 
 def test_singular_values_of_the_first_twelve(summary):
-    values = svd(summary, summary.schema.numeric[:12]).values
+    values = svd(summary, summary.schema.numeric[:12]).singular_values
     assert [printed(v, 5) for v in values[:4]] == ["5.33514", "0.61843", "0.19232", "0.11207"]
