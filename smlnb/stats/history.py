@@ -66,8 +66,8 @@ class History(Accumulator, Generic[A]):
 
     Notes
     -----
-    A row costs one update, as without a history: the newest pane is the only one that is updated in place, and it is
-    merged into the total when the next one begins.
+    A block that lies in the newest pane costs one update, as without a history: that pane is merged into the total when
+    the next one begins. A block that reaches over several panes costs two updates, one of them in parts.
 
     Examples
     --------
@@ -196,27 +196,20 @@ class History(Accumulator, Generic[A]):
     def _place(self, block: Any, stamps: Times, take: Callable[[A, Any], None]) -> None:
         size = self.tiers[0][0]
         newest = (self._newest or 0) // size * size
-        if stamps.min() >= newest:  # the usual case
-            take(self._heat(newest), block)
+        if stamps.min() >= newest:  # the usual case: one update now, one merge when the pane is over
+            if self._hot is None:
+                self._hot = (newest, self._make())
+            take(self._hot[1], block)
             return
+        take(self._settled, block)  # with many panes, a second update is cheaper than a merge for each
         starts, tiers = self._starts(stamps)
         forgotten = tiers == len(self.tiers)
         if forgotten.any():
-            take(self._settled, select(block, forgotten))
             block, starts = select(block, ~forgotten), starts[~forgotten]
         for start, part in pieces(block, starts):
-            if start == newest:
-                take(self._heat(newest), part)
-            else:
-                fresh = self._make()
-                take(fresh, part)
-                self._settled.merge(fresh)
-                self._add(start, fresh)
-
-    def _heat(self, start: int) -> A:
-        if self._hot is None:
-            self._hot = (start, self._make())
-        return self._hot[1]
+            if start not in self._panes:
+                self._panes[start] = self._make()
+            take(self._panes[start], part)
 
     @property
     def counts(self) -> PaneCounts:

@@ -179,7 +179,7 @@ def test_a_block_over_many_panes_is_cut_without_a_step_per_row() -> None:
         RNG.integers(0, 60 * MINUTE, 100_000),
         absorb=lambda moments, part: (updates.append(part.shape), moments.update(part))[1],
     )
-    assert len(updates) <= 60
+    assert len(updates) <= 1 + 60
 
 
 def test_what_is_stored_goes_on_to_the_last_bit_and_needs_what_it_was_made_of() -> None:
