@@ -51,6 +51,8 @@ def anova(summary: TableSummary, x: str | Sequence[str], *, by: str | Sequence[s
         raise NotEnoughDataError(
             f"{what}: there are {n} value(s) in {k} group(s). Two groups and a value more are needed."
         )
+    for part in parts.values():
+        part.need(1)
     first = next(iter(parts.values())).mean
     mean = first + sum(p.n * (p.mean - first) for p in parts.values()) / n
     between = sum(p.n * (p.mean - mean) ** 2 for p in parts.values())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smlnb.errors import NotEnoughDataError
+from smlnb.errors import NotEnoughDataError, StatisticsError
 from smlnb.explore.names import columns, listed
 from smlnb.stats.table import TableSummary
 
@@ -60,10 +60,15 @@ def choose(summary: TableSummary, names: Sequence[str] | None, least: int = 2, d
     NotEnoughDataError
         If fewer than ``least`` attributes vary, or a pair of them is never present together, or one of such a pair
         does not vary there.
+    StatisticsError
+        If values are so large that their squares overflow.
     """
     pairs = summary.pairs
     index = np.array(columns(summary, names), dtype=np.intp)
     count, m2 = np.diag(pairs.count)[index], np.diag(pairs.m2)[index]
+    wide = [summary.pair_names[i] for i in index[~np.isfinite(m2)]]
+    if wide:
+        raise StatisticsError(f"The values of {listed(wide)} are so large that their squares are no numbers any more.")
     varies = (count > max(1, ddof)) & (m2 > 0)
     constant = tuple(summary.pair_names[i] for i in index[~varies])
     index, count, m2 = index[varies], count[varies], m2[varies]

@@ -87,9 +87,10 @@ def reconstruction(before: TableSummary, after: TableSummary, kept: float = KEPT
         name
         for i, name in enumerate(before.schema.numeric)
         if before.moments.count[i] > 1
-        and before.moments.m2[i] > 0
+        and 0 < before.moments.m2[i] < np.inf
         and name in after.schema.numeric
         and after.moments.count[after.schema.numeric.index(name)] > 0
+        and np.isfinite(after.moments.m2[after.schema.numeric.index(name)])
     ]
     if len(names) < 2:
         return None
