@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from smlnb.errors import MergeError, StatisticsError
 from smlnb.stats.checks import check_accumulator
 from smlnb.stats.decay import Decayed
+from tests.stats.laws import law_settings
 from tests.stats.test_panes import timed_blocks
 
 RNG = np.random.default_rng(7)
@@ -35,7 +36,7 @@ class ByColumns(Decayed):
         }
 
 
-@settings(deadline=None, max_examples=60)
+@law_settings
 @given(timed_blocks())
 def test_every_law_holds_for_any_values_and_times(blocks: list[list[pa.Array]]) -> None:
     check_accumulator(lambda: ByColumns(1, 300.0), blocks, rtol=1e-9)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from smlnb.errors import MergeError
 from smlnb.stats.checks import check_accumulator
 from smlnb.stats.distinct import Distinct
+from tests.stats.laws import law_settings
 from tests.strategies import text_blocks
 
 
@@ -24,7 +25,7 @@ def counted(*columns: pa.Array, lg_k: int = 11) -> Distinct:
     return distinct
 
 
-@settings(deadline=None, max_examples=60)
+@law_settings
 @given(text_blocks(2))
 def test_every_law_holds_for_any_texts(given_blocks: Any) -> None:
     check_accumulator(lambda: Distinct(2), given_blocks)

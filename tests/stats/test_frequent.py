@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 
 from smlnb.stats.checks import check_accumulator
 from smlnb.stats.frequent import FrequentItems
+from tests.stats.laws import law_settings
 from tests.strategies import text_blocks
 
 
@@ -24,7 +25,7 @@ def zipf(n: int, seed: int = 0) -> list[str]:
     return [f"w{v}" for v in np.random.default_rng(seed).zipf(1.3, n)]
 
 
-@settings(deadline=None, max_examples=60)
+@law_settings
 @given(text_blocks(2))
 def test_every_law_holds_for_any_texts(given_blocks: Any) -> None:
     check_accumulator(lambda: FrequentItems(2, 3), given_blocks)

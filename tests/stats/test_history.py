@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smlnb.errors import MergeError, NotEnoughDataError, StateError, StatisticsError
@@ -14,6 +14,7 @@ from smlnb.stats.checks import LAWS, close
 from smlnb.stats.history import MINUTE, TIERS, History
 from smlnb.stats.moments import Moments
 from smlnb.stats.table import Table, numeric_block
+from tests.stats.laws import law_settings
 from tests.stats.test_panes import MAKES, cells, cells_of, timed_blocks
 
 HOUR, DAY = 60 * MINUTE, 24 * 60 * MINUTE
@@ -37,7 +38,7 @@ class ByColumns(History[Any]):
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("kind", ["Moments", "Histogram"])
-@settings(deadline=None, max_examples=40)
+@law_settings
 @given(data=st.data())
 def test_the_law_holds_for_a_history_of(kind: str, law: Any, data: Any) -> None:
     over = type("ByColumns", (ByColumns,), {"making": staticmethod(MAKES[kind])})
@@ -48,7 +49,7 @@ def test_the_law_holds_for_a_history_of(kind: str, law: Any, data: Any) -> None:
     )
 
 
-@settings(deadline=None, max_examples=200)
+@law_settings
 @given(timed_blocks(), st.integers(-400, 1600), st.integers(1, 1500))
 def test_any_interval_is_one_pass_over_the_rows_it_says_it_covers(blocks: Any, start: int, length: int) -> None:
     history = ByColumns(MAKES["Histogram"], SMALL)

@@ -3,17 +3,18 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smlnb.stats.checks import check_accumulator
 from smlnb.stats.lists import ListItems
+from tests.stats.laws import law_settings
 
 columns = st.lists(st.none() | st.lists(st.sampled_from(["a", "b", "", None]), max_size=4), max_size=8)
 list_blocks = st.lists(columns.map(lambda v: [pa.array(v, pa.list_(pa.string()))]), min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=60)
+@law_settings
 @given(list_blocks)
 def test_every_law_holds_for_any_lists(given_blocks: Any) -> None:
     check_accumulator(lambda: ListItems(1), given_blocks)

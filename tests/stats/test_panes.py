@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smlnb.errors import MergeError, StateError, StatisticsError
@@ -14,6 +14,7 @@ from smlnb.stats.histogram import Histogram
 from smlnb.stats.moments import Moments
 from smlnb.stats.panes import PaneCounts, Panes
 from smlnb.stats.quantiles import Quantiles
+from tests.stats.laws import law_settings
 from tests.strategies import numbers
 
 SIZE, KEEP = 100, 5
@@ -60,7 +61,7 @@ class ByColumns(Panes[Any]):
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("kind", ["Moments", "Histogram"])
-@settings(deadline=None, max_examples=40)
+@law_settings
 @given(data=st.data())
 def test_the_law_holds_for_panes_over(kind: str, law: Any, data: Any) -> None:
     over = type("ByColumns", (ByColumns,), {"making": staticmethod(MAKES[kind])})
@@ -77,7 +78,7 @@ def test_every_law_holds_for_panes_over_sketches_but_for_their_bits() -> None:
     check_accumulator(lambda: over(MAKES["Quantiles"], SIZE, KEEP, lateness=300), blocks)
 
 
-@settings(deadline=None, max_examples=100)
+@law_settings
 @given(timed_blocks())
 def test_the_window_is_one_pass_over_its_rows(blocks: list[list[pa.Array]]) -> None:
     panes = ByColumns(MAKES["Histogram"], SIZE, KEEP, lateness=SIZE * (KEEP - 1))

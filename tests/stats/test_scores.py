@@ -4,16 +4,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from smlnb.stats.checks import check_accumulator
 from smlnb.stats.scores import ScoreQuantiles
+from tests.stats.laws import law_settings
 from tests.strategies import blocks
 
 RANKS = (0.5, 0.9, 0.95, 0.98, 0.99, 0.999)
 
 
-@settings(deadline=None, max_examples=60)
+@law_settings
 @given(blocks(1))
 def test_every_law_holds_for_any_scores(given_blocks: Any) -> None:
     check_accumulator(ScoreQuantiles, given_blocks)

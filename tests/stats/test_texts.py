@@ -4,14 +4,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 
 from smlnb.stats.checks import check_accumulator
 from smlnb.stats.texts import TextLengths
+from tests.stats.laws import law_settings
 from tests.strategies import text_blocks
 
 
-@settings(deadline=None, max_examples=60)
+@law_settings
 @given(text_blocks(2))
 def test_every_law_holds_for_any_texts(given_blocks: Any) -> None:
     check_accumulator(lambda: TextLengths(2), given_blocks)
