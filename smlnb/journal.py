@@ -48,7 +48,7 @@ class Journal:
     def table(self) -> pd.DataFrame:
         """Return the lines, the most recent change first."""
         rows = [(source, action, *asdict(line).values()) for (source, action), line in self._lines.items()]
-        return pd.DataFrame(sorted(rows, key=lambda r: r[-1], reverse=True), columns=list(COLUMNS))
+        return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("last", ascending=False, ignore_index=True)
 
     def state(self) -> list[list[Any]]:
         """Return the lines as plain lists."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from smlnb.batch import Batch, Refusal, as_record_batch
 from smlnb.errors import BadRecordsError, ForgetError, MergeError, SchemaError, StateError, StateMachineError
-from smlnb.exploration import Exploration
+from smlnb.explorable import Explorable
 from smlnb.filter import RowFilter
 from smlnb.journal import Journal
 from smlnb.models.base import AnomalyModel
@@ -32,7 +32,7 @@ __all__ = ["Project"]
 Key = tuple[str, int]
 
 
-class Project(Exploration):
+class Project(Explorable):
     """Statistics of a stream, ready for any question and any model.
 
     Each record is read once. One state is kept per (topic, partition), with the offset that comes next, and one for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import smlnb
+from smlnb.explorable import Explorable
 
 PACKAGE = Path(smlnb.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -22,11 +24,11 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("filter",),
     ("stats",),
     ("packing",),
-    ("explore",),
+    ("exploration",),
     ("models", "evaluate"),
     ("anomaly",),
     ("algorithms",),
-    ("exploration",),
+    ("explorable",),
     ("shards",),
     ("project",),
     ("store",),
@@ -42,7 +44,7 @@ TIER = {name: tier for tier, names in enumerate(TIERS) for name in names}
 EDGES = ("confluent_kafka", "streamz", "dask", "distributed", "bokeh", "ipywidgets")
 BELOW_THE_EDGES = {
     "stats",
-    "explore",
+    "exploration",
     "models",
     "anomaly",
     "algorithms",
@@ -111,6 +113,19 @@ def test_public_names_are_sorted_exist_and_are_documented() -> None:
     names = [n for n in smlnb.__all__ if n != "__version__"]
     assert names == sorted(names)
     assert [n for n in names if not getattr(smlnb, n).__doc__] == []
+
+
+def test_public_functions_stay_callable_whatever_else_is_imported() -> None:
+    code = "import smlnb, smlnb.project, smlnb.view.explorer, smlnb.exploration.drift; print(callable(smlnb.explore))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+
+
+def test_every_question_shows_its_signature_and_documentation() -> None:
+    assert list(inspect.signature(smlnb.Project.ttest).parameters)[:3] == ["self", "x", "y"]
+    asked = [name for name, value in vars(Explorable).items() if callable(value) and not name.startswith("_")]
+    assert len(asked) > 25
+    assert [name for name in asked if not getattr(smlnb.Project, name).__doc__] == []
 
 
 def test_importing_the_package_imports_no_heavy_library() -> None:

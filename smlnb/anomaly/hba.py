@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from smlnb.errors import ModelError
-from smlnb.explore.density import density
+from smlnb.exploration.density import density
 from smlnb.models.base import AnomalyModel, StatisticsSource
 from smlnb.stats.base import Plain, State
 from smlnb.stats.block import float_block

@@ -98,7 +98,7 @@ def bit_length(values: Keys) -> Keys:
     # 32 bits fit into a float64 exactly, 64 do not
     high = np.frexp(upper.astype(float))[1]
     low = np.frexp((unsigned & np.uint64(2**32 - 1)).astype(float))[1]
-    return np.where(upper > 0, 32 + high, low).astype(np.int64)
+    return np.asarray(np.where(upper > 0, 32 + high, low), dtype=np.int64)
 
 
 def edges(keys: Keys, level: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

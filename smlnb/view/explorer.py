@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import ipywidgets as w
 
-from smlnb.explore.univariate import univariate
+from smlnb.exploration.univariate import univariate
 from smlnb.schema import Kind
 from smlnb.stats.table import TableSummary
 from smlnb.view import charts
