@@ -38,7 +38,8 @@ class DistinctCount:
     missing: int
 
     def __str__(self) -> str:
-        return f"{self.estimate:,.0f} ({self.low:,.0f} to {self.high:,.0f})"
+        estimate = f"{self.estimate:,.0f}"
+        return estimate if self.low == self.high else f"{estimate} ({self.low:,.0f} to {self.high:,.0f})"
 
 
 class Distinct(Accumulator):
@@ -53,7 +54,7 @@ class Distinct(Accumulator):
         The number of attributes.
     lg_k : int, default 11
         Base-2 logarithm of the size of each sketch, 4 to 21. With 11, an estimate has a standard error of about 1.5 %
-        and an attribute takes at most 1.5 kB; up to some 100 values it is right but for rounding.
+        and an attribute takes at most 1.5 kB; of 50 to 100 values one may be missed, since two share a coupon.
 
     Notes
     -----
