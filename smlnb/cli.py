@@ -169,22 +169,21 @@ def replay(
 
     named: dict[str, Any] = {"shuttle": datasets.shuttle, "shuttle-like": datasets.shuttle_like}
     data: Any = named[file]() if file in named else Path(file)
-    with _signals() as stop:
-        running = smlnb.replay(
-            data,
-            topic,
-            rate=rate or None,
-            bootstrap_servers=bootstrap_servers,
-            config=config,
-            format=value_format,  # type: ignore[arg-type] # checked there
-            partitions=partitions,
-        )
-        with _running():
-            while running.state == "running" and not stop.wait(_EVERY):
-                pass
-            running.stop()
-            if running.error is not None:
-                raise running.error
+    running = smlnb.replay(
+        data,
+        topic,
+        rate=rate or None,
+        bootstrap_servers=bootstrap_servers,
+        config=config,
+        format=value_format,  # type: ignore[arg-type] # checked there
+        partitions=partitions,
+    )
+    with _signals() as stop, _running():
+        while running.state == "running" and not stop.wait(_EVERY):
+            pass
+        running.stop()
+        if running.error is not None:
+            raise running.error
     typer.echo(f"{running.produced:,} rows written to {topic}")
 
 
@@ -287,7 +286,7 @@ def connect(
     """
     from smlnb.terminal import connect_view, follow
 
-    with _signals() as stop, smlnb.Workspace(workspace) as store:
+    with smlnb.Workspace(workspace) as store:
         learner = _project(store, project, types)
         saved = f"saved to {workspace} every {save_every:g} s"
         feed = smlnb.connect(
@@ -300,7 +299,7 @@ def connect(
             on_malformed=on_malformed,  # type: ignore[arg-type]
         )
         try:
-            with _running():
+            with _signals() as stop, _running():
                 follow(
                     feed,
                     stop,
@@ -367,13 +366,12 @@ def score(
     notes = Console(stderr=True)
     for line in application.notes:
         notes.print(Text(line, "dim"), soft_wrap=True)
-    with _signals() as stop:
-        scorer.start()
-        try:
-            with _running():
-                follow(scorer, stop, show=lambda c: score_view(scorer, c), until_caught_up=until_caught_up)
-        finally:
-            scorer.stop()
+    scorer.start()
+    try:
+        with _signals() as stop, _running():
+            follow(scorer, stop, show=lambda c: score_view(scorer, c), until_caught_up=until_caught_up)
+    finally:
+        scorer.stop()
     typer.echo(f"{scorer.metrics.rows:,} scores written to {writes}, {scorer.metrics.refused:,} records refused")
 
 
@@ -401,7 +399,10 @@ def lab(
 
 @contextmanager
 def _signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C, or SIGTERM, sets; a second Ctrl-C interrupts."""
+    """Give an event that Ctrl-C, or SIGTERM, sets; a second Ctrl-C interrupts.
+
+    For what runs already: while a command connects, Ctrl-C ends it at once, as nothing has to be brought to an end.
+    """
     stop = threading.Event()
 
     def on_signal(number: int, frame: Any) -> None:

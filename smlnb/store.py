@@ -94,9 +94,7 @@ class Workspace:
             raise
         self._connection.execute("COMMIT")
         self._connection.execute("PRAGMA synchronous=FULL")
-        with suppress(
-            sqlite3.OperationalError
-        ):  # somebody else uses the file: the next to open it will
+        with suppress(sqlite3.OperationalError):  # somebody else uses the file: the next to open it will
             self._connection.execute("PRAGMA journal_mode=WAL")
 
     def _is_workspace(self) -> bool:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -173,6 +174,20 @@ def test_the_broker_prints_its_address_serves_others_and_ends_with_ctrl_c(start)
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("command", ["connect", "replay"])
+def test_ctrl_c_ends_a_command_that_waits_for_a_broker_which_never_answers(start, tmp_path, command):
+    (tmp_path / "x.csv").write_text("x\n1\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = ["-t", "t", "-b", f"127.0.0.1:{silent.getsockname()[1]}"]
+        more = {"connect": ["-p", "p", "-w", "w.db"], "replay": ["x.csv"]}[command]
+        process = start(command, *there, *more)
+        silent.accept()[0].close()  # it is connecting
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "error" not in stderr
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -217,7 +217,7 @@ def client_error(error: BaseException, config: KafkaConfig, doing: str = "") -> 
     name = inner.name() if hasattr(inner, "name") else ""
     text = config.masked(str(inner.str() if hasattr(inner, "str") else inner)).rstrip(".")
     if name == "_INVALID_ARG" or isinstance(error, ValueError | TypeError):
-        text = re.sub(r"^Failed to create (consumer|producer): ", "", text)
+        text = re.sub(r"^Failed to create (consumer|producer|admin client): ", "", text)
         return ConfigError(f"Kafka's client refuses the configuration: {text}. Correct that key.")
     where = f" at {config.bootstrap_servers}"
     what = doing or "The request failed"

@@ -33,7 +33,7 @@ POLLED = 500  # records per call; fewer or more are slower
 BUFFERED = 16  # batches of records held over all partitions, at most
 LINGER = 0.1  # seconds that records wait for more of their partition
 OUTAGE = 15.0  # seconds; connecting is tried at least every 10, and each failure is reported
-REQUEST = 10.0  # seconds for a request to the broker
+REQUEST = 8.0  # seconds for a request to the broker
 
 TUNING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 1,  # with the default of 1,000 a backlog over many partitions stalls

@@ -31,7 +31,7 @@ __all__ = ["ends_of", "ensure_topic", "list_topics", "partitions_of", "peek", "w
 
 Config = None | Mapping[str, Any] | KafkaConfig | str | Path
 
-REQUEST = 10.0  # seconds
+REQUEST = 8.0  # seconds
 
 _NOT_YET = (  # what a broker says of a partition that it has not taken charge of yet
     ClientError.NOT_LEADER_FOR_PARTITION,
@@ -155,7 +155,7 @@ def ends_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     Raises
     ------
     KafkaException
-        If the broker does not tell within 10 seconds.
+        If the broker does not tell in time.
     """
     deadline = time.monotonic() + REQUEST
     while True:
