@@ -19,7 +19,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from smlnb.errors import BrokerUnavailableError, ConfigError, KafkaError
 from smlnb.ingest.secrets import Secret, is_secret, masked, secrets_of
 
-__all__ = ["KafkaConfig", "check_broker", "client_error", "read_settings"]
+__all__ = ["KafkaConfig", "check_broker", "client_error", "read_settings", "tidy"]
 
 ENVIRONMENT = "SMLNB_KAFKA_"
 _REGISTRY = "schema.registry."
@@ -266,7 +266,7 @@ def _unavailable(config: KafkaConfig, reported: Mapping[str, str], otherwise: st
     for name in ("_AUTHENTICATION", "_SSL"):
         if name in reported:
             return BrokerUnavailableError(
-                f"The broker at {config.bootstrap_servers} refused the login: {_tidy(config, reported[name])}. "
+                f"The broker at {config.bootstrap_servers} refused the login: {tidy(config, reported[name])}. "
                 f"{_CREDENTIALS}",
             )
     reasons = [v for k, v in reported.items() if k != "_ALL_BROKERS_DOWN"] or [otherwise]
@@ -274,10 +274,17 @@ def _unavailable(config: KafkaConfig, reported: Mapping[str, str], otherwise: st
     if "_BAD_MSG" in reported or "Disconnected" in reasons[-1]:
         hint = f"Does this port speak Kafka, and does it want TLS or SASL? {_CREDENTIALS}"
     return BrokerUnavailableError(
-        f"No broker answered at {config.bootstrap_servers} within {waited:.0f} s: {_tidy(config, reasons[-1])}. {hint}",
+        f"No broker answered at {config.bootstrap_servers} within {waited:.0f} s: {tidy(config, reasons[-1])}. {hint}",
     )
 
 
-def _tidy(config: KafkaConfig, text: str) -> str:
+def tidy(config: KafkaConfig, text: str) -> str:
+    """Return what librdkafka reports without the client's inner state, and without secrets.
+
+    Examples
+    --------
+    >>> tidy(KafkaConfig.of("h:1"), "h:1/bootstrap: Connection refused (after 0ms in state CONNECT)")
+    'Connection refused'
+    """
     text = re.sub(r"^(sasl_\w+://|ssl://|plaintext://)?\S+/(bootstrap|\d+): ", "", text)
     return config.masked(re.sub(r" \(after \d+ms in state \w+.*\)$", "", text)).rstrip(". ")

@@ -247,7 +247,8 @@ class Feed:
         m = self.metrics
         topics = ", ".join(map(repr, self.topics))
         refused = f", refused={m.refused:_}" if m.refused else ""
-        return f"Feed({topics} -> {self.project.name!r}, {m.state}, rows={m.rows:_}{refused}, lag={m.lag:_})"
+        state = f"{m.state}, disconnected" if m.broker_error else m.state
+        return f"Feed({topics} -> {self.project.name!r}, {state}, rows={m.rows:_}{refused}, lag={m.lag:_})"
 
     def _repr_html_(self) -> str:
         m = self.metrics

@@ -36,6 +36,7 @@ Policy = Literal["stop", "dead_letter", "skip"]
 
 POLL = 0.05  # seconds; also how long pause and stop may take to be noticed
 COMMIT = 1.0  # seconds between commits
+LOOK = 10.0  # seconds between looks for partitions that were added to the topics
 JOIN = 30.0  # seconds that stop() waits for the batch that is being worked on
 CLOSE = 2.0  # seconds that it waits for the connection to close
 
@@ -48,7 +49,8 @@ _running: weakref.WeakSet[from_kafka_arrow] = weakref.WeakSet()
 class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz names its nodes like functions
     """Read topics into batches of Arrow columns.
 
-    Every partition of the topics is read. A batch holds records of one partition and covers the positions from the one
+    Every partition of the topics is read, also those that are added while it runs (from their beginning, within some
+    seconds). A batch holds records of one partition and covers the positions from the one
     before it to its own end, with whatever holes there are. Created, it waits for :meth:`start`.
 
     Parameters
@@ -298,7 +300,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             reader.close()  # takes a while if the broker is gone
 
     def _loop(self, reader: Reader) -> None:
-        committed = time.monotonic()
+        committed = looked = time.monotonic()
         while not self._stopping:
             paused = self._state == "paused"
             reader.pause(paused)
@@ -310,6 +312,11 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             if time.monotonic() - committed >= COMMIT:
                 reader.commit(self._positions)
                 committed = time.monotonic()
+            if time.monotonic() - looked >= LOOK:
+                reader.take_up_new_partitions()
+                with self.progress:
+                    self._positions = {**reader.positions, **self._positions}
+                looked = time.monotonic()
 
     def _work(self, chunk: Chunk) -> None:
         decoded = self._decoder.decode(chunk.values) if chunk.values else _NOTHING

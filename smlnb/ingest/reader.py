@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -22,7 +23,7 @@ from confluent_kafka import (
 from numpy.typing import NDArray
 
 from smlnb.errors import KafkaError, LostRecordsError
-from smlnb.ingest.config import KafkaConfig, check_broker, client_error
+from smlnb.ingest.config import KafkaConfig, check_broker, client_error, tidy
 from smlnb.ingest.topics import ends_of, partitions_of
 
 __all__ = ["Chunk", "Place", "Reader"]
@@ -34,6 +35,7 @@ BUFFERED = 16  # batches of records held over all partitions, at most
 LINGER = 0.1  # seconds that records wait for more of their partition
 OUTAGE = 15.0  # seconds; connecting is tried at least every 10, and each failure is reported
 REQUEST = 8.0  # seconds for a request to the broker
+LOOK = 1.0  # seconds for a look at the topics' partitions while reading
 
 TUNING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 1,  # with the default of 1,000 a backlog over many partitions stalls
@@ -265,6 +267,21 @@ class Reader:
         parts = [TopicPartition(t, p) for t, p in self._buffers]
         (self._consumer.pause if paused else self._consumer.resume)(parts)
 
+    def take_up_new_partitions(self) -> None:
+        """Read partitions that were added to the topics meanwhile, too, from their beginning.
+
+        If the broker does not tell now, the next call will see them.
+        """
+        if self._paused or self.broker_error:
+            return
+        with suppress(KafkaException):
+            for topic in {topic for topic, _ in self._buffers}:
+                known = self._consumer.list_topics(topic, timeout=LOOK).topics[topic]
+                for place in sorted({(topic, p) for p in known.partitions} - self._buffers.keys()):
+                    buffer = self._begin(place, None, "earliest")
+                    self._consumer.incremental_assign([TopicPartition(*place, buffer.start)])
+                    self._buffers[place] = buffer
+
     def commit(self, positions: Mapping[Place, int]) -> None:
         """Tell the consumer group the positions, without waiting; for lag tools only."""
         parts = [TopicPartition(t, p, o) for (t, p), o in positions.items() if o >= 0]
@@ -284,7 +301,7 @@ class Reader:
             self.commit_errors += 1
 
     def _on_error(self, error: Any) -> None:
-        self._broker_error = (self.config.masked(error.str()), time.monotonic())
+        self._broker_error = (tidy(self.config, error.str()), time.monotonic())
 
 
 def _offsets(messages: Sequence[Message], first: int, last: int) -> NDArray[np.int64]:

@@ -287,6 +287,8 @@ class Scorer:
             "quantiles": quantiles or "none yet",
             "kept": ", ".join(self.keep) or "nothing",
         }
+        if metrics.broker_error:
+            facts["broker"] = metrics.broker_error
         if self.error is not None:
             facts["error"] = str(self.error)
         rows = "".join(f"<tr><th>{k}</th><td>{html.escape(v)}</td></tr>" for k, v in facts.items())

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 from streamz import Stream
 
 from smlnb.errors import (
@@ -372,6 +372,26 @@ def test_the_consumer_group_is_told_the_positions(any_broker, create_topic, topi
     parts = [TopicPartition(topic_name, p) for p in (0, 1)]
     eventually(lambda: [p.offset for p in consumer.committed(parts, 10)] == [50, 50], 30, "the commit")
     consumer.close()
+
+
+@pytest.mark.kafka
+def test_partitions_that_are_added_are_read_from_their_beginning(kafka, create_topic, topic_name, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 0.2)
+    create_topic(kafka, topic_name, 1)
+    with Collected(kafka, topic_name, start="latest") as got:
+        produce(kafka, topic_name, numbers(0, 10))
+        got.until(10)
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
+        admin.create_partitions([NewPartitions(topic_name, 3)], operation_timeout=20)[topic_name].result(30)
+        produce(kafka, topic_name, numbers(10, 40), 3)
+        got.until(40)
+        assert sorted(got.source.positions) == [(topic_name, p) for p in range(3)]
+        got.source.stop()
+        produce(kafka, topic_name, numbers(40, 70), 3)
+        got.source.restart()
+        got.until(70)
+    assert sorted(got.values()) == list(range(70))
+    got.assert_continuous()
 
 
 def test_a_broker_that_goes_away_is_seen_and_nothing_hangs(topic_name):
