@@ -267,8 +267,13 @@ class Moments(Accumulator):
         return {"n": self.n, **{name[1:]: getattr(self, name).copy() for name in _FIELDS}}
 
     def _comparable(self) -> State:
-        # third powers cancel: their sum is as exact as the fourth ones allow
-        return {**self._payload(), "m3": np.concatenate([self._m3, self._m4**0.75])}
+        # a mean near zero may be that of large values, and third powers cancel as far as the fourth ones allow
+        reach = np.where(self._count > 0, np.maximum(np.abs(self._minimum), np.abs(self._maximum)), 0.0)
+        return {
+            **self._payload(),
+            "mean": np.concatenate([self._mean, reach]),
+            "m3": np.concatenate([self._m3, self._m4**0.75]),
+        }
 
     @classmethod
     def _from_payload(cls, configuration: Mapping[str, Any], payload: Mapping[str, Any]) -> Self:
