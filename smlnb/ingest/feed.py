@@ -81,10 +81,11 @@ def connect(
     >>> project.n
     3
     """
+    config = KafkaConfig.of(bootstrap_servers, config)  # in its place: a traceback with variables shows no passwords
     feed = Feed(
         project,
         topic,
-        config=KafkaConfig.of(bootstrap_servers, config),
+        config=config,
         format=format,
         start=start,
         on_malformed=on_malformed,

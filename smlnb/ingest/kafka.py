@@ -104,7 +104,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             raise ConfigError(f"start is {start!r}; use 'earliest' or 'latest'.")
         if batch_rows < 1:
             raise ConfigError(f"batch_rows is {batch_rows}; a batch has at least one row.")
-        self.config = KafkaConfig.of(bootstrap_servers, config)
+        config = self.config = KafkaConfig.of(bootstrap_servers, config)
         self.batch_rows = batch_rows
         self.error: BaseException | None = None
         self.on_malformed = on_malformed

@@ -92,13 +92,13 @@ def replay(
     ...     smlnb.replay({"x": [1, 2, 3]}, "numbers", block=True, progress=False, **where).produced
     3
     """
-    settings = KafkaConfig.of(bootstrap_servers, config)
+    config = KafkaConfig.of(bootstrap_servers, config)  # in its place: a traceback with variables shows no passwords
     if rate is not None and not rate > 0:
         raise ConfigError(f"rate is {rate}; give rows per second, or None for as fast as possible.")
     batches, total = batches_of(data, names)
-    encode = row_encoder(format, topic, settings)
-    count = ensure_topic(topic, partitions, config=settings)
-    running = Replay(batches, topic, encode, settings, count, total=total, rate=rate, key=key, consumed=consumed)
+    encode = row_encoder(format, topic, config)
+    count = ensure_topic(topic, partitions, config=config)
+    running = Replay(batches, topic, encode, config, count, total=total, rate=rate, key=key, consumed=consumed)
     running.start(progress=progress)
     if block:
         running.wait()

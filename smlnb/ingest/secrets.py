@@ -11,7 +11,7 @@ __all__ = ["MASK", "Secret", "is_secret", "masked", "secrets_of"]
 MASK = "****"
 
 _SECRET_KEY = re.compile(
-    r"password|secret|token|user\.info|jaas|\bssl\.key\b|\.pem$|(^|[._])key$|api[._]key", re.IGNORECASE
+    r"pass?w|pwd|secret|token|user\.info|jaas|\bssl\.key\b|\.pem$|(^|[._])key$|api[._]key", re.IGNORECASE
 )
 _SHORTEST = 3  # masking every "a" of a message would hide the message, not the secret
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
@@ -61,7 +61,7 @@ def secrets_of(settings: Mapping[str, object]) -> frozenset[str]:
             found.add(text)
             if "user.info" in key:
                 found.add(text.partition(":")[2])
-    return frozenset(s for s in found if len(s) >= _SHORTEST)
+    return frozenset(Secret(s) for s in found if len(s) >= _SHORTEST)
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:

@@ -49,7 +49,8 @@ def list_topics(*, bootstrap_servers: str | None = None, config: Config = None) 
     BrokerUnavailableError
         If no broker answers within 10 seconds.
     """
-    found = check_broker(KafkaConfig.of(bootstrap_servers, config)).topics
+    config = KafkaConfig.of(bootstrap_servers, config)  # in its place: a traceback with variables shows no passwords
+    found = check_broker(config).topics
     return {name: len(found[name].partitions) for name in sorted(found) if not name.startswith("__")}
 
 
@@ -101,7 +102,7 @@ def ensure_topic(
     BrokerUnavailableError
         If no broker answers within 10 seconds.
     """
-    settings = KafkaConfig.of(bootstrap_servers, config)
+    config = settings = KafkaConfig.of(bootstrap_servers, config)
     known = check_broker(settings).topics.get(topic)
     if known is not None and known.error is None:
         return len(known.partitions)
@@ -138,7 +139,7 @@ def watermarks(
     BrokerUnavailableError
         If no broker answers within 10 seconds.
     """
-    settings = KafkaConfig.of(bootstrap_servers, config)
+    config = settings = KafkaConfig.of(bootstrap_servers, config)
     count = partitions_of([topic], check_broker(settings))[topic]
     consumer = _consumer(settings)
     try:
@@ -194,7 +195,7 @@ def peek(
     DecodeError
         If none of the records can be decoded.
     """
-    settings = KafkaConfig.of(bootstrap_servers, config)
+    config = settings = KafkaConfig.of(bootstrap_servers, config)
     if n < 1:
         raise ValueError(f"peek shows at least one record, not {n}.")
     ends = watermarks(topic, config=settings)

@@ -114,7 +114,7 @@ class Scorer:
             raise ConfigError(
                 f"Source and sink are the same topic, {source!r}: its scores would be scored. Name another."
             )
-        self.config = KafkaConfig.of(bootstrap_servers, config)
+        config = self.config = KafkaConfig.of(bootstrap_servers, config)
         self.model = model
         self.source = source
         self.sink = sink

@@ -81,7 +81,7 @@ class to_kafka_arrow(Sink):  # type: ignore[misc]  # noqa: N801 - streamz names 
         **kwargs: Any,
     ) -> None:
         self.topic = topic
-        self.config = KafkaConfig.of(bootstrap_servers, config)
+        config = self.config = KafkaConfig.of(bootstrap_servers, config)
         self._encode = encoder(format, topic, self.config)
         self._flush_each = flush
         self._failure: ClientError | None = None
