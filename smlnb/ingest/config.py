@@ -78,6 +78,8 @@ class KafkaConfig:
         else:
             if isinstance(config, str | os.PathLike):
                 file, config = config, None
+            if not isinstance(config, Mapping | None):
+                raise ConfigError(f"config is {type(config).__name__}; give a dict of keys, or the path of a file.")
             settings = read_settings(file) if file is not None else {}
             settings.update(_environment())
             settings.update({str(k): v for k, v in (config or {}).items() if v is not None})

@@ -43,8 +43,10 @@ class Decoded:
 class Decoder(Protocol):
     """Something that makes columns of values, and remembers the columns it has seen.
 
-    The type of a column is that of its first value. Later records may bring new columns, leave columns out (they are
-    null) and turn whole numbers into decimal ones; a record in which a column changes its type otherwise is refused.
+    The type of a column is that of its first value; in the first batch of JSON, that of most values, so that one
+    strange record at the beginning does not make strangers of all others. Later records may bring new columns, leave
+    columns out (they are null) and turn whole numbers into decimal ones; a record in which a column changes its type
+    otherwise is refused.
     """
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:

@@ -72,6 +72,7 @@ class JsonDecoder:
 
     def __init__(self) -> None:
         self._types: dict[str, _Type] = {}
+        self._usual: dict[str, _Type] = {}  # what most values of the first batch are
         self._complete = True  # whether every record of the last batch had every column
         self._widened = False
         self._compile()
@@ -151,6 +152,8 @@ class JsonDecoder:
     # -- when something does not fit --------------------------------------------
 
     def _decode_carefully(self, values: Sequence[bytes | None]) -> Decoded:
+        if not self._types:
+            self._usual = _usual_types(values)
         refused: dict[int, str] = {}
         examined = False
         while True:
@@ -214,6 +217,8 @@ class JsonDecoder:
         for name, item in _parse_exactly(value).items():
             was = self._types.get(name)
             becomes = _widened(name, was, item)
+            if was in (None, _Type.NOTHING):
+                _check_usual(name, becomes, self._usual.get(name))
             if becomes is not was:
                 new[name] = becomes
         if not new:
@@ -246,6 +251,34 @@ def _quotes_in(found: Iterable[Any], column: _Type, *, escapes: bool) -> int:
     if column is _Type.OTHER:
         return sum(v.count('"') for v in found if v is not None)
     return 0
+
+
+def _usual_types(values: Iterable[bytes | None]) -> dict[str, _Type]:
+    """Return what most of the values of each column are; numbers are of one type here."""
+    votes: dict[str, Counter[_Type]] = {}
+    for value in values:
+        try:
+            found = [(name, _widened(name, None, item)) for name, item in _parse_exactly(value).items()]
+        except _Refused:
+            continue
+        for name, kind in found:
+            if kind not in (_Type.NOTHING, _Type.EMPTIES):
+                votes.setdefault(name, Counter())[_Type.WHOLE if kind is _Type.DECIMAL else kind] += 1
+    return {name: counts.most_common(1)[0][0] for name, counts in votes.items()}
+
+
+def _check_usual(name: str, kind: _Type, usual: _Type | None) -> None:
+    """Refuse a first value that is unlike most others.
+
+    Raises
+    ------
+    _Refused
+        If it is.
+    """
+    if usual in (None, kind) or kind in (_Type.NOTHING, _Type.EMPTIES):
+        return
+    if (kind, usual) != (_Type.DECIMAL, _Type.WHOLE):
+        raise _Refused(f"{name!r} holds {kind.value[2]}, but {usual.value[2]} in most records")
 
 
 def _widened(name: str, was: _Type | None, item: Any) -> _Type:

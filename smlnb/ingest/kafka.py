@@ -97,7 +97,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         stream_name: str | None = None,
     ) -> None:
         Stream.__init__(self, stream_name=stream_name)  # not Source's: it would start an event loop that nobody needs
-        self.topics = [topics] if isinstance(topics, str) else list(topics)
+        self.topics = [topics] if isinstance(topics, str) else list(dict.fromkeys(topics or ()))
         if not self.topics or not all(self.topics):
             raise ConfigError("No topic was named.")
         if start not in ("earliest", "latest"):
@@ -113,6 +113,8 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         self._decoder = decoder(format, self.config)
         self._group_id = group_id
         self._dead_letter_topic = dead_letter_topic
+        if on_malformed == "dead_letter":
+            self._check_dead_letter_topic()
         self._dead_letters: DeadLetters | None = None
         self._positions: dict[Place, int] = dict(positions or {})
         self._counts: dict[Place, tuple[int, int]] = {}  # rows, refused
@@ -190,9 +192,17 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         _running.add(self)
         self._thread.start()
 
+    def _check_dead_letter_topic(self) -> None:
+        if self.dead_letter_topic in self.topics:
+            raise ConfigError(
+                f"The dead letters would go to {self.dead_letter_topic!r}, which is read: they would come back for "
+                "ever. Name another dead_letter_topic.",
+            )
+
     def connect_dead_letters(self) -> None:
         """Open the dead letters now, if the policy needs them; :meth:`start` does it by itself."""
         if self.on_malformed == "dead_letter" and self._dead_letters is None:
+            self._check_dead_letter_topic()
             self._dead_letters = DeadLetters(self.config, self.dead_letter_topic)
 
     @property

@@ -110,6 +110,29 @@ def test_what_is_unusual_and_right_is_kept(name):
     assert decoded.data.to_pylist() == [expected, expected]
 
 
+@pytest.mark.parametrize(
+    ("strange", "usual"),
+    [
+        ("text", 1),
+        ("text", 0.5),
+        (7, "a"),
+        (False, 1),
+        (1, True),
+        (["t"], [1.5]),
+        ([1, "a"], ["t"]),
+        ("text", {"k": 1}),
+    ],
+    ids=str,
+)
+def test_one_strange_record_at_the_begin_does_not_make_strangers_of_all_others(strange, usual):
+    decoder = JsonDecoder()
+    decoded = decoder.decode(lines({"x": strange, "only here": 1}, *({"x": usual, "y": 1} for _ in range(3))))
+    ((index, reason),) = decoded.refused
+    assert (index, "in most records" in reason) == (0, True)
+    assert decoded.data.schema.names == ["x", "y"]
+    assert decoder.decode(lines({"x": usual, "y": 2})).refused == ()
+
+
 @pytest.mark.parametrize("first", [[], [None], None], ids=str)
 @pytest.mark.parametrize("later", [["a"], [1.5], [1, "a"], [[1]]], ids=str)
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])

@@ -414,8 +414,11 @@ def test_settings_that_make_no_sense_are_refused_by_name(topic_name):
     for wrong in ({"start": "yesterday"}, {"batch_rows": 0}, {"on_malformed": "explode"}, {"format": "xml"}):
         with pytest.raises(ConfigError, match=str(next(iter(wrong.values())))):
             from_kafka_arrow(topic_name, "localhost:9092", **wrong)
-    with pytest.raises(ConfigError, match="No topic"):
-        from_kafka_arrow([], "localhost:9092")
+    for nothing in ([], "", None):
+        with pytest.raises(ConfigError, match="No topic"):
+            from_kafka_arrow(nothing, "localhost:9092")
+    with pytest.raises(ConfigError, match="config is int"):
+        from_kafka_arrow(topic_name, config=9092)
     with pytest.raises(ConfigError, match="bootstrap_servers"):
         from_kafka_arrow(topic_name)
 
