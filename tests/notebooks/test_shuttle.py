@@ -54,7 +54,7 @@ def read() -> Any:
 def faster(notebook: Any) -> Any:
     """Send the records as fast as they go: nobody is watching."""
     for cell in notebook.cells:
-        cell.source = cell.source.replace("rate=1_500", "rate=20_000")
+        cell.source = cell.source.replace("rate=500", "rate=20_000")
     return notebook
 
 
