@@ -83,6 +83,37 @@ def test_the_whole_loop_runs_on_a_cluster_that_wants_a_login(kafka, topic_name):
     check_loop({"bootstrap_servers": kafka.sasl_bootstrap_servers, "config": kafka.sasl_config}, topic_name)
 
 
+@pytest.mark.kafka
+def test_a_feed_and_a_scorer_say_that_the_broker_is_gone_and_go_on_when_it_is_back(kafka, topic_name):
+    source, sink = f"{topic_name}-in", f"{topic_name}-out"
+    where = {"bootstrap_servers": kafka.bootstrap_servers}
+    project = smlnb.Project("p", types=smlnb.datasets.TYPES)
+
+    def write(seed: int) -> None:
+        data = smlnb.datasets.shuttle_like(500, seed=seed)
+        smlnb.replay(data, source, **where, partitions=2, progress=False, block=True)
+
+    write(0)
+    with smlnb.connect(project, source, **where) as feed:
+        feed.wait(timeout=60)
+        with smlnb.Scorer(project.build("hba"), source, sink, **where).start() as scorer:
+            scorer.wait(timeout=60)
+            kafka.halt(kill=True)
+            try:
+                eventually(lambda: feed.metrics.broker_error and scorer.metrics.broker_error, 30, "the outage")
+                assert "running, disconnected" in repr(feed)
+                assert "Connection refused" in scorer._repr_html_()
+            finally:
+                kafka.start()
+            write(1)
+            feed.wait(timeout=60)
+            scorer.wait(timeout=60)
+            assert (feed.state, scorer.state, feed.metrics.broker_error) == ("running", "running", None)
+    assert (project.n, scorer.metrics.rows) == (1000, 1000)
+    origin = [(h["smlnb.source.partition"], h["smlnb.source.offset"]) for _, h, _ in read_all(where, sink, 1000)]
+    assert len(set(origin)) == len(origin) == 1000
+
+
 @pytest.mark.slow
 def test_a_scorer_that_is_killed_leaves_no_record_without_a_score(any_broker, topic_name, tmp_path):
     source, sink, rows = f"{topic_name}-in", f"{topic_name}-out", 6000
