@@ -24,7 +24,7 @@ from smlnb.errors import ConfigError, UnknownSchemaError
 from smlnb.ingest.avro_types import column_of, is_flat
 from smlnb.ingest.columns import Columns, Piece
 from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.decode import EMPTY, NO_FIELDS, TOMBSTONE, Decoded
+from smlnb.ingest.decoded import EMPTY, NO_FIELDS, TOMBSTONE, Decoded
 from smlnb.ingest.registry import FRAME, schema_of_id
 
 __all__ = ["AvroDecoder"]

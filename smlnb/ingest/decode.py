@@ -1,57 +1,19 @@
-"""From the values of records to Arrow columns: what every decoder is, and the choice among them."""
+"""From the values of records to Arrow columns: the choice among the decoders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
-
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
+from typing import Literal, get_args
 
 from smlnb.errors import ConfigError
+from smlnb.ingest.avro_decode import AvroDecoder
 from smlnb.ingest.config import KafkaConfig
+from smlnb.ingest.decoded import Decoded, Decoder
+from smlnb.ingest.json_decode import JsonDecoder
 
-__all__ = ["EMPTY", "NO_FIELDS", "TOMBSTONE", "Decoded", "Decoder", "Format", "decoder"]
+__all__ = ["Format", "decoder"]
 
 Format = Literal["auto", "json", "avro"]
-
-TOMBSTONE = "tombstone: the record has no value"
-EMPTY = "the value is empty"
-NO_FIELDS = "the record has no fields"
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """Values as columns.
-
-    Attributes
-    ----------
-    data : pyarrow.RecordBatch
-    rows : array of int64, shape (data.num_rows,)
-        Which of the values made each row, ascending.
-    refused : tuple of (index, reason)
-        The other values, and what was wrong with each.
-    """
-
-    data: pa.RecordBatch
-    rows: NDArray[np.int64]
-    refused: tuple[tuple[int, str], ...] = ()
-
-
-class Decoder(Protocol):
-    """Something that makes columns of values, and remembers the columns it has seen.
-
-    The type of a column is that of its first value; in the first batch of JSON, that of most values, so that one
-    strange record at the beginning does not make strangers of all others. Later records may bring new columns, leave
-    columns out (they are null) and turn whole numbers into decimal ones; a record in which a column changes its type
-    otherwise is refused.
-    """
-
-    def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Decode the values; what can't be decoded is refused by itself, with a reason; nothing is raised for it."""
-        ...
 
 
 def decoder(value_format: str, config: KafkaConfig | None = None) -> Decoder:
@@ -65,9 +27,6 @@ def decoder(value_format: str, config: KafkaConfig | None = None) -> Decoder:
     >>> decoded.refused
     ((1, 'malformed JSON: invalid character (byte 0)'),)
     """
-    from smlnb.ingest.avro_decode import AvroDecoder
-    from smlnb.ingest.json_decode import JsonDecoder
-
     if value_format == "json":
         return JsonDecoder()
     if value_format == "avro":

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from smlnb.ingest.decode import EMPTY, NO_FIELDS, TOMBSTONE, Decoded
+from smlnb.ingest.decoded import EMPTY, NO_FIELDS, TOMBSTONE, Decoded
 
 __all__ = ["JsonDecoder"]
 

@@ -26,7 +26,8 @@ from smlnb.batch import Batch, Refusal
 from smlnb.errors import ConfigError, DecodeError, StateMachineError
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.deadletter import DeadLetters
-from smlnb.ingest.decode import TOMBSTONE, Decoded, decoder
+from smlnb.ingest.decode import decoder
+from smlnb.ingest.decoded import TOMBSTONE, Decoded
 from smlnb.ingest.metrics import Metrics, PartitionMetrics, Rate
 from smlnb.ingest.reader import Chunk, Place, Reader
 

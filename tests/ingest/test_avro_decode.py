@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from smlnb.errors import BrokerUnavailableError, ConfigError
 from smlnb.ingest.avro_decode import AvroDecoder
 from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.decode import EMPTY, NO_FIELDS, TOMBSTONE, decoder
+from smlnb.ingest.decode import decoder
+from smlnb.ingest.decoded import EMPTY, NO_FIELDS, TOMBSTONE
 from smlnb.ingest.registry import frame
 from smlnb.testing import SchemaRegistry
 from tests.ingest.writing import avro

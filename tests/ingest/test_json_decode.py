@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smlnb.ingest.decode import EMPTY, NO_FIELDS, TOMBSTONE
+from smlnb.ingest.decoded import EMPTY, NO_FIELDS, TOMBSTONE
 from smlnb.ingest.json_decode import MAX_COLUMNS, JsonDecoder
 
 

@@ -1,0 +1,49 @@
+"""What every decoder is, and what it gives: columns, and the reasons why some values made none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+__all__ = ["EMPTY", "NO_FIELDS", "TOMBSTONE", "Decoded", "Decoder"]
+
+TOMBSTONE = "tombstone: the record has no value"
+EMPTY = "the value is empty"
+NO_FIELDS = "the record has no fields"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Values as columns.
+
+    Attributes
+    ----------
+    data : pyarrow.RecordBatch
+    rows : array of int64, shape (data.num_rows,)
+        Which of the values made each row, ascending.
+    refused : tuple of (index, reason)
+        The other values, and what was wrong with each.
+    """
+
+    data: pa.RecordBatch
+    rows: NDArray[np.int64]
+    refused: tuple[tuple[int, str], ...] = ()
+
+
+class Decoder(Protocol):
+    """Something that makes columns of values, and remembers the columns it has seen.
+
+    The type of a column is that of its first value; in the first batch of JSON, that of most values, so that one
+    strange record at the beginning does not make strangers of all others. Later records may bring new columns, leave
+    columns out (they are null) and turn whole numbers into decimal ones; a record in which a column changes its type
+    otherwise is refused.
+    """
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """Decode the values; what can't be decoded is refused by itself, with a reason; nothing is raised for it."""
+        ...
