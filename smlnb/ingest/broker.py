@@ -14,7 +14,16 @@ from confluent_kafka.admin import AdminClient
 from smlnb.errors import BrokerLimitError, BrokerUnavailableError, StateMachineError, TopicError
 from smlnb.ingest._mock_cluster import MockCluster, MockLibraryError
 
-__all__ = ["LIMITS", "LocalBroker", "Retention", "broker_limit", "check_limit", "find_broker", "is_local"]
+__all__ = [
+    "LIMITS",
+    "LocalBroker",
+    "Retention",
+    "broker_limit",
+    "check_limit",
+    "check_topic",
+    "find_broker",
+    "is_local",
+]
 
 AUTOMATIC_PARTITIONS: Final = 4  # of a topic that librdkafka's broker makes by itself
 _CLUSTER_ID: Final = "mockCluster"  # how librdkafka begins the id of its own clusters
@@ -188,9 +197,7 @@ class LocalBroker:
             If the broker was stopped.
         """
         count = self.partitions if partitions is None else partitions
-        _check_partitions(count)
-        if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
-            raise TopicError(f"{name!r} is no name for a topic. Use up to 249 letters, digits, '.', '_' and '-'.")
+        check_topic(name, count)
         if self._cluster is not None:
             refusal = self._cluster.create_topic(name, count)
             if refusal is not None:
@@ -230,6 +237,23 @@ class LocalBroker:
         state = "" if self.running else ", stopped"
         notice = f"\n{self.notice}" if self.notice and self.running else ""
         return f"LocalBroker({self.bootstrap_servers!r}{state}){notice}"
+
+
+def check_topic(name: str, partitions: int) -> None:
+    """Make sure that Kafka has topics of this name and number of partitions.
+
+    Raises
+    ------
+    TopicError
+        If it has not.
+
+    Examples
+    --------
+    >>> check_topic("readings", 8)
+    """
+    _check_partitions(partitions)
+    if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
+        raise TopicError(f"{name!r} is no name for a topic. Use up to 249 letters, digits, '.', '_' and '-'.")
 
 
 def _check_partitions(partitions: int) -> None:

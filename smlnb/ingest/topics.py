@@ -23,7 +23,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
 
 from smlnb.errors import DecodeError, TopicError
-from smlnb.ingest.broker import find_broker, is_local
+from smlnb.ingest.broker import check_topic, find_broker, is_local
 from smlnb.ingest.config import KafkaConfig, check_broker, client_error
 from smlnb.ingest.decode import decoder
 
@@ -106,6 +106,7 @@ def ensure_topic(
     known = check_broker(settings).topics.get(topic)
     if known is not None and known.error is None:
         return len(known.partitions)
+    check_topic(topic, partitions)
     local = find_broker(settings.bootstrap_servers)
     if local is not None:
         return local.create_topic(topic, partitions)

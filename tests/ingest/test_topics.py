@@ -33,6 +33,14 @@ def test_an_embedded_broker_of_another_process_makes_the_topic_by_itself(local_b
     assert ensure_topic(topic_name, 8, bootstrap_servers=local_broker.bootstrap_servers) == 4
 
 
+def test_no_topic_is_made_that_kafka_would_not_have(local_broker, topic_name, monkeypatch):
+    monkeypatch.setattr("smlnb.ingest.topics.find_broker", lambda _: None)  # as from another process
+    for name, partitions in (("a b", 1), (topic_name, 0)):
+        with pytest.raises(TopicError):
+            ensure_topic(name, partitions, bootstrap_servers=local_broker.bootstrap_servers)
+        assert name not in list_topics(bootstrap_servers=local_broker.bootstrap_servers)
+
+
 def test_watermarks_are_the_ends_of_each_partition(any_broker, create_topic, topic_name):
     create_topic(any_broker, topic_name, 2)
     produce(any_broker, topic_name, numbers(0, 7), 2)
