@@ -125,5 +125,6 @@ def _lower_edge(magnitude: Keys, level: int) -> NDArray[np.float64]:
         return (magnitude << level).view(np.float64)
     # cell 32 of the core is where the kept exponents begin
     kept = np.maximum(magnitude, (flush + 1) << 5) << MANTISSA_LEVELS
-    core = np.ldexp(np.minimum(magnitude, CORE).astype(float), flush + SMALLEST)
+    with np.errstate(over="ignore"):  # beyond the last cell of all there is only infinity
+        core = np.ldexp(np.minimum(magnitude, CORE).astype(float), flush + SMALLEST)
     return np.where(magnitude <= CORE, core, kept.view(np.float64))

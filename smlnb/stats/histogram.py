@@ -108,11 +108,8 @@ class Histogram(Accumulator):
         self._levels = np.zeros(width, np.int64)
         self._keys: list[Counts] = [np.empty(0, np.int64)] * width
         self._counts: list[Counts] = [np.empty(0, np.int64)] * width
-        self._rebuild()
-
-    def _rebuild(self) -> None:
-        self._lookup = Lookup(self._keys, self._counts)
-        self._rebuilt_at = self.n
+        self._lookup: Lookup | None = None  # made when something is absorbed: what is only merged does without
+        self._rebuilt_at = 0
 
     def update(self, block: Vector) -> None:
         """Absorb a block of shape (width, rows)."""
@@ -125,9 +122,12 @@ class Histogram(Accumulator):
         if rows == 0 or self.width == 0:
             return
         self._absent += rows - centred.count
-        self._minimum = np.minimum(self._minimum, centred.minimum)
-        self._maximum = np.maximum(self._maximum, centred.maximum)
+        # adding zero makes -0.0 positive: which of the two came first must not be seen
+        self._minimum = np.minimum(self._minimum, centred.minimum) + 0.0
+        self._maximum = np.maximum(self._maximum, centred.maximum) + 0.0
         keys = keys_of(centred.block, self._levels[:, None])
+        if self._lookup is None:
+            self._lookup, self._rebuilt_at = Lookup(self._keys, self._counts), self.n - rows
         missed = self._lookup.count(keys)
         if centred.present is not None:
             missed &= centred.present
@@ -144,8 +144,7 @@ class Histogram(Accumulator):
         known = self._keys[i].take(at, mode="clip") == keys if len(self._keys[i]) else np.zeros(len(keys), bool)
         np.add.at(self._counts[i], at[known], 1)
         if not known.all():
-            fresh = keys[~known]
-            self._add(i, fresh, np.ones(len(fresh), np.int64))
+            self._add(i, *np.unique(keys[~known], return_counts=True))
         return len(keys)
 
     def _add(self, i: int, keys: Counts, counts: Counts) -> None:
@@ -156,12 +155,13 @@ class Histogram(Accumulator):
         )
 
     def _settle(self) -> None:
-        """Bring all counts into the sorted cells, coarsen where there are too many, and make the lookup anew."""
+        """Bring all counts into the sorted cells, and coarsen where there are too many."""
         for i in range(self.width):
-            self._add(i, *self._lookup.drain(i))
+            if self._lookup is not None:
+                self._add(i, *self._lookup.drain(i))
             if len(self._keys[i]) > self.cells:
                 self._coarsen(i, self._fitting_level(i))
-        self._rebuild()
+        self._lookup = None
 
     def _fitting_level(self, i: int) -> int:
         """Return the finest level at which the cells of attribute ``i`` are few enough."""
@@ -190,7 +190,8 @@ class Histogram(Accumulator):
         self._check_mergeable(other)
         for i, (level, keys, counts) in enumerate(other._settled()):
             if level > self._levels[i]:
-                self._add(i, *self._lookup.drain(i))
+                if self._lookup is not None:
+                    self._add(i, *self._lookup.drain(i))
                 self._coarsen(i, level)
             self._add(i, coarsen(keys, level, int(self._levels[i])), counts)
         self.n += other.n
@@ -223,16 +224,16 @@ class Histogram(Accumulator):
         self._keys, self._counts = [k for k, _ in left], [c for _, c in left]
         self.n -= centred.rows
         self._absent -= centred.rows - centred.count
-        self._rebuild()
+        self._lookup = None
 
     def _settled(self) -> list[tuple[int, Counts, Counts]]:
         """Return level, sorted keys and counts of each attribute, and leave everything as it is."""
         cells = []
         for i in range(self.width):
-            keys, counts = self._lookup.peek(i)
-            known = np.searchsorted(self._keys[i], keys)
             total = self._counts[i].copy()
-            total[known] += counts
+            if self._lookup is not None:
+                keys, counts = self._lookup.peek(i)
+                total[np.searchsorted(self._keys[i], keys)] += counts
             cells.append((int(self._levels[i]), self._keys[i], total))
         return cells
 
@@ -246,7 +247,6 @@ class Histogram(Accumulator):
         wide._minimum[old], wide._maximum[old] = self._minimum, self._maximum
         for i, (_, keys, counts) in enumerate(self._settled()):
             wide._keys[i], wide._counts[i] = keys, counts
-        wide._rebuild()
         self.__dict__.update(wide.__dict__)
 
     def result(self) -> list[Cells]:
@@ -292,7 +292,6 @@ class Histogram(Accumulator):
         ends = np.cumsum(payload["lengths"])[:-1]
         histogram._keys = list(np.split(payload["keys"], ends)) if histogram.width else []
         histogram._counts = list(np.split(payload["counts"].copy(), ends)) if histogram.width else []
-        histogram._rebuild()
         return histogram
 
 
@@ -303,7 +302,7 @@ def _next_float(value: float) -> float:
 
 def _sum_by_key(keys: Counts, counts: Counts) -> tuple[Counts, Counts]:
     """Return the different keys, sorted, and the sums of their counts."""
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     ordered = keys[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1)) if len(ordered) else np.empty(0, np.intp)
     return ordered[starts], np.add.reduceat(counts[order], starts) if len(starts) else counts

@@ -34,7 +34,11 @@ class QuantileSketches:
         ranks = np.atleast_1d(np.asarray(q, dtype=float))
         if self._sketches[i].is_empty():
             return np.full(ranks.shape, np.nan)
-        return np.asarray(self._sketches[i].get_quantiles(ranks), dtype=float)
+        values = np.asarray(self._sketches[i].get_quantiles(ranks), dtype=float)
+        # a sketch need not have kept the extremes among its samples, but it knows them
+        values[ranks <= 0] = self._sketches[i].get_min_value()
+        values[ranks >= 1] = self._sketches[i].get_max_value()
+        return values
 
     def rank(self, i: int, values: ArrayLike) -> Vector:
         """Return the share of attribute ``i``'s values that are at most each of ``values``; NaN where it has none."""

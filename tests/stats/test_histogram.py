@@ -115,6 +115,10 @@ def test_what_is_not_finite_is_left_out() -> None:
     assert histogram.n == 5
 
 
+def test_the_order_of_zeros_of_either_sign_can_not_be_seen() -> None:
+    assert learned(np.array([0.0, -0.0]), 2).state()["sha256"] == learned(np.array([-0.0, 0.0]), 2).state()["sha256"]
+
+
 def test_wide_tables_with_small_batches_count_as_exactly_as_narrow_ones() -> None:
     values = RNG.normal(size=(60, 400))
     wide = Histogram(60)
