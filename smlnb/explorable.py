@@ -29,6 +29,7 @@ from smlnb.exploration.reduction import pca, svd
 from smlnb.exploration.result import TestResult
 from smlnb.exploration.tables import chi2_test, crosstab
 from smlnb.exploration.univariate import univariate
+from smlnb.exploration.values import distinct, frequent, lengths
 from smlnb.exploration.variances import f_test
 from smlnb.models.base import AnomalyModel
 from smlnb.stats.table import TableSummary
@@ -88,6 +89,10 @@ class Explorable(ABC):
     # one attribute
     univariate = question(univariate)
     alerts = question(alerts)
+
+    distinct = question(distinct)
+    frequent = question(frequent)
+    lengths = question(lengths)
 
     # two attributes
     bivariate = question(conditional.bivariate)

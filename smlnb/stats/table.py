@@ -19,6 +19,7 @@ from smlnb.stats.comoments import CoMomentSummary
 from smlnb.stats.histogram import Cells, Histogram
 from smlnb.stats.moments import Moments, MomentSummary
 from smlnb.stats.pairs import AttributePairs
+from smlnb.stats.profile import Profile, ProfileSummary
 from smlnb.stats.quantiles import Quantiles, QuantileSketches
 
 __all__ = ["Table", "TableSummary", "numeric_block"]
@@ -52,6 +53,8 @@ class TableSummary:
         Of the numeric attributes, when sketches are kept, and nothing was forgotten: a sketch can't forget.
     categories : list of CategoryCounts
         Of the category attributes, in the order of ``schema.categories``.
+    profile : ProfileSummary, or None
+        Distinct and frequent values, lengths of texts and lists; None after something was forgotten.
     """
 
     def __init__(self, table: Table) -> None:
@@ -65,6 +68,7 @@ class TableSummary:
         sketches = table.quantiles if not table.forgotten else None
         self.quantiles: QuantileSketches | None = sketches.result() if sketches else None
         self.categories: list[CategoryCounts] = table.categories.result()
+        self.profile: ProfileSummary | None = table.profile.result() if not table.forgotten else None
 
     def pair_index(self, name: str) -> int:
         """Return the place of an attribute, or of ``attribute$value``, in ``pairs``."""
@@ -104,6 +108,7 @@ class Table(Accumulator):
         self.histogram = Histogram(width) if histogram else None
         self.quantiles = Quantiles(width) if quantiles else None
         self.categories = Categories(len(schema.categories))
+        self.profile = Profile(schema)
 
     @property
     def _numeric_parts(self) -> list[Moments | Histogram | Quantiles]:
@@ -122,6 +127,7 @@ class Table(Accumulator):
         columns = self._category_columns(block)
         self.pairs.absorb(centred, columns)
         self.categories.update(columns)
+        self.profile.update(block)
         self.n += block.num_rows
 
     def _category_columns(self, block: pa.RecordBatch) -> list[pa.Array]:
@@ -157,6 +163,7 @@ class Table(Accumulator):
             mine.merge(theirs)  # type: ignore[arg-type]
         self.pairs.merge(other.pairs)
         self.categories.merge(other.categories)
+        self.profile.merge(other.profile)
         self.n += other.n
         self.forgotten += other.forgotten
 
@@ -168,6 +175,8 @@ class Table(Accumulator):
             part.widen(len(self.schema.numeric))
         self.pairs.widen(self.schema.numeric, self.schema.categories)
         self.categories.widen(len(self.schema.categories))
+        self.profile.n = self.n
+        self.profile.grow(new)
 
     def result(self) -> TableSummary:
         """Return the results of all parts."""
@@ -186,7 +195,7 @@ class Table(Accumulator):
         }
 
     def _payload(self) -> State:
-        parts = {type(p).__name__: p.state() for p in [*self._numeric_parts, self.pairs, self.categories]}
+        parts = {type(p).__name__: p.state() for p in [*self._numeric_parts, self.pairs, self.categories, self.profile]}
         return {"n": self.n, "forgotten": self.forgotten, "parts": parts}
 
     @classmethod
@@ -203,4 +212,5 @@ class Table(Accumulator):
         table.histogram = Histogram.from_state(parts["Histogram"]) if configuration["histogram"] else None
         table.quantiles = Quantiles.from_state(parts["Quantiles"]) if configuration["quantiles"] else None
         table.categories = Categories.from_state(parts["Categories"])
+        table.profile = Profile.from_state(parts["Profile"])
         return table
