@@ -1,7 +1,7 @@
 """Anomaly detection, test-then-train on Shuttle: ours, river's HalfSpaceTrees and PyOD's HBOS.
 
-Run as ``python -m benchmarks.anomaly``; needs the extra ``bench``. Every detector scores a row before it has learned it. The
-first 1,000 rows are learned, not counted. Rows/s are those of scoring and learning together, in one thread.
+Run as ``python -m benchmarks.anomaly``; needs the extra ``bench``. Every detector scores a row before it has learned
+it. The first 1,000 rows are learned, not counted. Rows/s are those of scoring and learning together, in one thread.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def ours(frame: pd.DataFrame) -> Scores:
 
 
 def half_space_trees(frame: pd.DataFrame) -> Scores:
-    """river's trees on values scaled to [0, 1] as they come, row by row."""
+    """Half-space trees of river on values scaled to [0, 1] as they come, row by row."""
     scaler, trees = MinMaxScaler(), HalfSpaceTrees(seed=0)
     scores = []
     for row in frame.to_dict("records"):
@@ -60,10 +60,9 @@ def hbos(bins: int | str) -> Callable[[pd.DataFrame], Scores]:
 
     def run(frame: pd.DataFrame) -> Scores:
         X = frame.to_numpy()
-        parts = []
-        for start in range(BLOCK, len(X), BLOCK):
-            parts.append(HBOS(n_bins=bins).fit(X[:start]).decision_function(X[start : start + BLOCK]))
-        return np.concatenate(parts)
+        starts = range(BLOCK, len(X), BLOCK)
+        fits = (HBOS(n_bins=bins).fit(X[:start]) for start in starts)
+        return np.concatenate([fit.decision_function(X[i : i + BLOCK]) for i, fit in zip(starts, fits, strict=True)])
 
     return run
 
@@ -102,9 +101,8 @@ def main() -> None:
         rate = len(frame) / float(np.median(seconds))
         base = base or rate
         quality = ranking(scores, labels)
-        print(
-            f"| {detector} | {quality.roc_auc:.3f} | {quality.average_precision:.3f} | {rate:,.0f} | {base / rate:,.1f} |"
-        )
+        figures = f"{quality.roc_auc:.3f} | {quality.average_precision:.3f} | {rate:,.0f} | {base / rate:,.1f}"
+        print(f"| {detector} | {figures} |")
 
 
 if __name__ == "__main__":
