@@ -301,7 +301,10 @@ class Reader:
             self.commit_errors += 1
 
     def _on_error(self, error: Any) -> None:
-        self._broker_error = (tidy(self.config, error.str()), time.monotonic())
+        text = tidy(self.config, error.str())
+        if error.code() == ClientError._ALL_BROKERS_DOWN:  # follows the reason, and says less
+            text = self.broker_error or text
+        self._broker_error = (text, time.monotonic())
 
 
 def _offsets(messages: Sequence[Message], first: int, last: int) -> NDArray[np.int64]:
