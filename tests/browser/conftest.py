@@ -28,7 +28,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: str) -> Itera
     """JupyterLab on a copy of the notebooks, with the real data where it is; without a browser it is not even started."""
     data = Path(os.environ.get("SMLNB_DATA") or NOTEBOOKS.parents[1] / "shared" / "data")
     monkeypatch.setenv("SMLNB_DATA", str(data if data.is_dir() else tmp_path))
-    monkeypatch.delenv("SMLNB_BOOTSTRAP_SERVERS", raising=False)
+    monkeypatch.delenv("SMLNB_KAFKA_BOOTSTRAP_SERVERS", raising=False)
     folder, scratch = tmp_path / "notebooks", tmp_path / "scratch"
     shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     scratch.mkdir()

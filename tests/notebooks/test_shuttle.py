@@ -106,7 +106,7 @@ def test_it_runs_by_itself_on_the_embedded_broker(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMLNB_DATA", str(data_dir))
-    monkeypatch.delenv("SMLNB_BOOTSTRAP_SERVERS", raising=False)
+    monkeypatch.delenv("SMLNB_KAFKA_BOOTSTRAP_SERVERS", raising=False)
     summary, printed = run_to_the_end(tmp_path)
     check(summary, 49_097)
     assert "The Statlog (Shuttle) data: 49,097 rows" in printed[1]
@@ -118,7 +118,7 @@ def test_it_runs_the_same_on_apache_kafka(
     tmp_path: Path, data_dir: Path, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMLNB_DATA", str(data_dir))
-    monkeypatch.setenv("SMLNB_BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
+    monkeypatch.setenv("SMLNB_KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
     summary, printed = run_to_the_end(tmp_path)
     check(summary, 49_097)
     assert kafka.bootstrap_servers in printed[0]
@@ -127,7 +127,7 @@ def test_it_runs_the_same_on_apache_kafka(
 @pytest.mark.slow
 def test_without_the_data_it_says_that_it_shows_a_substitute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMLNB_DATA", str(tmp_path))
-    monkeypatch.delenv("SMLNB_BOOTSTRAP_SERVERS", raising=False)
+    monkeypatch.delenv("SMLNB_KAFKA_BOOTSTRAP_SERVERS", raising=False)
     summary, printed = run_to_the_end(tmp_path)
     check(summary, 49_097)
     assert "SYNTHETIC data" in printed[1]
