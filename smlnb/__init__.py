@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from smlnb.view.explorer import explore
     from smlnb.view.model_form import model_form
     from smlnb.view.project_form import project_form
+    from smlnb.view.simulator import simulator
+    from smlnb.view.stopping import stop_button
 
 __version__ = "0.1.0"
 
@@ -55,6 +57,8 @@ __all__ = [
     "peek",
     "project_form",
     "replay",
+    "simulator",
+    "stop_button",
     "testing",
 ]
 
@@ -79,6 +83,8 @@ _HOMES = {
     "peek": "smlnb.ingest.topics",
     "project_form": "smlnb.view.project_form",
     "replay": "smlnb.ingest.replay",
+    "simulator": "smlnb.view.simulator",
+    "stop_button": "smlnb.view.stopping",
 }
 _MODULES = ("datasets", "testing")
 
