@@ -41,7 +41,7 @@ class Refusal:
     value: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Records of one partition, decoded, with the interval of positions that they cover.
 
@@ -78,7 +78,7 @@ class Batch:
     stop: int
     offsets: NDArray[np.int64]
     refused: tuple[Refusal, ...] = ()
-    raw: Sequence[tuple[bytes | None, bytes | None]] | None = field(default=None, repr=False, compare=False)
+    raw: Sequence[tuple[bytes | None, bytes | None]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.data.num_rows != len(self.offsets):
@@ -146,7 +146,7 @@ def _to_record_batch(data: Any, names: Sequence[str] | None) -> pa.RecordBatch: 
             case Sequence() if not isinstance(data, str | bytes) and all(isinstance(row, Mapping) for row in data):
                 found = dict.fromkeys(str(k) for row in data for k in row)
                 return pa.RecordBatch.from_pydict({c: [row.get(c) for row in data] for c in found})
-    except (ValueError, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except (ValueError, TypeError, OverflowError, pa.ArrowNotImplementedError) as error:
         raise SchemaError(f"The data does not make columns of one type and equal length: {error}") from error
     raise SchemaError(
         f"{type(data).__name__} is not tabular. Give an Arrow, pandas or polars table, a dict of columns, "

@@ -217,6 +217,12 @@ class Explorable(ABC):
                 raise ModelError(
                     f"Project {self.name!r} already has a model {name!r}. Take another name, or rebuild() that one."
                 )
-            model = algorithm(kind)(self, name=name, inputs=inputs, live=live, **options)
+            chosen = algorithm(kind)
+            known = set(inspect.signature(chosen).parameters) - {"source", "name", "inputs", "live"}
+            unknown = sorted(set(options) - known)
+            if unknown:
+                listed = ", ".join(sorted(known)) or "none"
+                raise ModelError(f"{kind!r} has no option {unknown[0]!r}. Its options are: {listed}.")
+            model = chosen(self, name=name, inputs=inputs, live=live, **options)
             self.models[name] = model
             return model

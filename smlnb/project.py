@@ -25,7 +25,7 @@ from smlnb.packing import read_file, write_file
 from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
 from smlnb.shards import Counts, Learned, Shard, bad_rows
 from smlnb.stats.base import Plain, State, digest_of
-from smlnb.stats.table import Table, TableSummary, numeric_block
+from smlnb.stats.table import Table, TableSummary, read_block
 
 __all__ = ["Project"]
 
@@ -184,10 +184,11 @@ class Project(Explorable):
             if filtered:
                 records = records.take(pa.array(rows))
             schema = self._schema_with(records)
-            floats, bad = numeric_block(records, schema)
+            given = records
+            floats, records, bad = read_block(records, schema)
             refused: tuple[Refusal, ...] = ()
             if bad:
-                refused, keep = bad_rows(records, bad, batch, rows)
+                refused, keep = bad_rows(given, bad, batch, rows)
                 if on_bad == "raise":
                     raise BadRecordsError(
                         f"{refused[0].reason} Nothing was learned. Clean the data, or learn with on_bad='refuse'.",
@@ -307,11 +308,13 @@ class Project(Explorable):
         return self._schema.with_attributes(new) if new else self._schema
 
     def _grow(self, schema: Schema) -> None:
-        if schema is self._schema:
-            return
-        self._schema = schema
+        if schema is not self._schema:
+            self._schema = schema
+            self._widen_shards()
+
+    def _widen_shards(self) -> None:
         for _, shard in self._all_shards():
-            new = [a for a in schema if a.name not in shard.table.schema]
+            new = [a for a in self._schema if a.name not in shard.table.schema]
             if new:
                 shard.table.grow(new)
 
@@ -327,7 +330,10 @@ class Project(Explorable):
         MergeError
             If attributes or options differ, or both have read the same partition.
         """
-        with self._lock, other._lock:
+        if other is self:
+            raise MergeError(f"{self.name!r} can't be merged with itself: its records would count twice.")
+        first, second = sorted((self, other), key=id)  # one order, whoever merges whom
+        with first._lock, second._lock:
             if self._frozen:
                 raise StateMachineError(f"Project {self.name!r} is frozen: nothing was merged. Call unfreeze() first.")
             for option, value in self._options.items():
@@ -346,15 +352,15 @@ class Project(Explorable):
                 raise MergeError(
                     f"{self.name!r} and {other.name!r} have both read {topic}[{partition}]: records would count twice."
                 )
-            if other._schema.attributes and not self._schema.attributes:
-                self._schema = other._schema
-                self._direct.table.grow(list(self._schema))
-            if other._direct.table.n:
+            if not self._schema.attributes:
+                self._grow(other._schema)
+            if other._direct.table.n or other._direct.table.forgotten:
                 self._direct.table.merge(other._direct.table)
             self._direct.refused += other._direct.refused
             self._direct.filtered += other._direct.filtered
             for key, shard in other._shards.items():
                 self._shards[key] = Shard(shard.table.copy(), shard.position, shard.refused, shard.filtered)
+            self._widen_shards()
             self._journal.note(f"project {other.name}", "merged", other.n)
             self._version += 1
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from smlnb.batch import Batch, Refusal
 from smlnb.errors import (
+    BadRecordsError,
     DuplicateBatchError,
     ForgetError,
     GapError,
@@ -25,7 +26,7 @@ from smlnb.errors import (
     StateMachineError,
     UnknownAttributeError,
 )
-from smlnb.explore.univariate import COLUMNS
+from smlnb.exploration.univariate import COLUMNS
 from smlnb.project import Project
 
 RNG = np.random.default_rng(5)
@@ -373,3 +374,86 @@ def test_what_was_not_learned_can_not_be_forgotten_and_nothing_changes() -> None
     with pytest.raises(ForgetError, match=r"from t\[0\].*none"):
         project.forget(FRAME[:10], place=("t", 0))
     assert project.state()["sha256"] == before
+
+
+@pytest.mark.parametrize(
+    ("letter", "strange"),
+    [("T", [["a"], ["b"]]), ("T", [{"k": 1}, {"k": 2}]), ("S", [[1], [2]]), ("L", ["a", "b"]), ("T", [b"\xff", b"a"])],
+)
+def test_values_of_another_kind_are_refused_before_any_statistic_has_seen_them(letter: str, strange: list[Any]) -> None:
+    project = Project("p", types={"x": "C", "c": letter})
+    good = ["p", "q"] if letter != "L" else [["p"], ["q"]]
+    project.learn(batch({"x": [1.0, 2.0], "c": good}, 0))
+    before = project.state()["sha256"]
+    with pytest.raises(BadRecordsError, match=r"t\[0\] offset 2: 'c' is"):
+        project.learn(batch({"x": [3.0, 4.0], "c": strange}, 2))
+    assert project.state()["sha256"] == before
+    learned = project.learn(batch({"x": [3.0, 4.0], "c": strange}, 2), on_bad="refuse")
+    assert (learned.rows, len(learned.refused), project.positions["t", 0]) == (0, 2, 4)
+
+
+def test_merging_with_a_project_that_has_only_refused_records_keeps_both_readable() -> None:
+    poison = Refusal("u", 0, 0, "decode", "broken")
+    refused = Project("r")
+    refused.learn(Batch(pa.RecordBatch.from_pydict({}), "u", 0, 0, 1, np.array([], np.int64), refused=(poison,)))
+    for left, right in [(Project("a"), refused), (refused + Project("n"), Project("b"))]:
+        data = left if left.name == "a" else right
+        data.learn(batch({"x": [1.0, 2.0]}, 0))
+        left.merge(right)
+        assert left.univariate().loc["x", "count"] == 2
+        assert left.counts.refused == 1
+
+
+def test_a_project_can_not_be_merged_with_itself() -> None:
+    project = Project("p")
+    with pytest.raises(MergeError, match="count twice"):
+        project.merge(project)
+
+
+@pytest.mark.parametrize("data", [{"x": 3.0}, {"x": [2**63 + 1]}, {"x": [object()]}])
+def test_what_makes_no_column_is_refused_in_words(data: Any) -> None:
+    with pytest.raises(SchemaError):
+        Project("p", types={"x": "C"}).learn(data)
+
+
+def test_models_refresh_while_another_thread_scores_and_learns_and_belong_to_their_positions() -> None:
+    project = Project("p", types="C")
+    project.learn(batch({"x": [0.0, 1.0]}, 0))
+    model = project.build("hba", live=True)
+    failures: list[str] = []
+
+    def score() -> None:
+        for _ in range(300):
+            model.score_samples({"x": [0.5]})
+            model.rebuild()
+
+    def learn() -> None:
+        for i in range(150):
+            project.score_then_learn(model, batch({"x": [0.0, 1.0]}, 2 + 2 * i))
+
+    threads = [threading.Thread(target=target, daemon=True) for target in (score, learn)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        if thread.is_alive():
+            failures.append("two threads wait for each other")
+    assert failures == []
+    with project.reading():
+        model.rebuild()
+        assert model.positions == {("t", 0): model.n}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nonsense": 1}, "no option 'nonsense'. Its options are: bins, tail"),
+        ({"bins": "a"}, "at least 2 bins"),
+        ({"inputs": "x"}, "give a list"),
+    ],
+)
+def test_options_that_an_algorithm_does_not_have_are_named(options: dict[str, Any], message: str) -> None:
+    project = Project("p", types="C")
+    project.learn({"x": [1.0, 2.0]})
+    with pytest.raises(ModelError, match=message):
+        project.build("hba", **options)

@@ -15,7 +15,7 @@ from smlnb.exploration.density import density
 from smlnb.models.base import AnomalyModel, StatisticsSource
 from smlnb.stats.base import Plain, State
 from smlnb.stats.block import float_block
-from smlnb.stats.categories import CategoryCounts
+from smlnb.stats.categories import CategoryCounts, as_text
 from smlnb.stats.histogram import Cells
 from smlnb.stats.table import TableSummary
 
@@ -82,9 +82,9 @@ class HistogramAnomaly(AnomalyModel):
         bins: int = 20,
         tail: float = 0.5,
     ) -> None:
-        if bins < 2 or not tail >= 0:
+        if not isinstance(bins, int) or not isinstance(tail, int | float) or bins < 2 or not tail >= 0:
             raise ModelError(
-                f"hba needs at least 2 bins and a tail weight of at least 0, not bins={bins}, tail={tail}."
+                f"hba needs at least 2 bins and a tail weight of at least 0, not bins={bins!r}, tail={tail!r}."
             )
         self.bins = bins
         self.tail = tail
@@ -130,7 +130,7 @@ class HistogramAnomaly(AnomalyModel):
             out[:, self.inputs.index(name)] = step(values)
         for name, (rarity, unknown) in self._rarity.items():
             if name in batch.schema.names:
-                values = batch.column(name).cast(pa.string()).to_pylist()
+                values = as_text(batch.column(name)).to_pylist()
                 out[:, self.inputs.index(name)] = [0.0 if v is None else rarity.get(v, unknown) for v in values]
         return out
 

@@ -6,6 +6,7 @@ import html
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, Self
 
@@ -39,6 +40,9 @@ class StatisticsSource(Protocol):
 
     def summary(self) -> TableSummary:
         """Return the statistics as they are now."""
+
+    def reading(self) -> AbstractContextManager[Any]:
+        """Hold version, positions and statistics still while they are read together."""
 
 
 class Model(ABC):
@@ -80,6 +84,8 @@ class Model(ABC):
         self.version = 0
         self._source: StatisticsSource | None = source
         self._lock = threading.RLock()
+        if isinstance(inputs, str):
+            raise ModelError(f"inputs is one text, {inputs!r}; give a list of names: [{inputs!r}].")
         self._wanted = None if inputs is None else tuple(inputs)
         self.inputs: tuple[str, ...] = ()
         self.rebuild()
@@ -98,7 +104,8 @@ class Model(ABC):
             raise ModelError(
                 f"Model {self.name!r} was loaded without its project {self.project!r}. Load it with project=..."
             )
-        with self._lock:
+        # the source first, here as wherever both are held: statistics and positions are those of one moment
+        with self._source.reading(), self._lock:
             seen = self._source.version
             summary = self._source.summary()
             if summary.n == 0:
@@ -260,14 +267,14 @@ class AnomalyModel(Model):
         ModelError
             If none of the inputs is there.
         """
+        self._freshen()
         with self._lock:
-            self._freshen()
             return np.asarray(self._contributions(self._read(data)).sum(axis=1))
 
     decision_function = score_samples
 
     def contributions(self, data: Any) -> pd.DataFrame:
         """Return what each input adds to the score, shape (rows, inputs); a row sums to its score."""
+        self._freshen()
         with self._lock:
-            self._freshen()
             return pd.DataFrame(self._contributions(self._read(data)), columns=list(self.inputs))

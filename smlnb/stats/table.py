@@ -13,7 +13,7 @@ from smlnb.errors import UnknownAttributeError
 from smlnb.schema import Attribute, Kind, Schema
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.block import float_block
-from smlnb.stats.categories import Categories, CategoryCounts
+from smlnb.stats.categories import Categories, CategoryCounts, as_text
 from smlnb.stats.centred import Centred
 from smlnb.stats.comoments import CoMomentSummary
 from smlnb.stats.histogram import Cells, Histogram
@@ -22,13 +22,52 @@ from smlnb.stats.pairs import AttributePairs
 from smlnb.stats.profile import Profile, ProfileSummary
 from smlnb.stats.quantiles import Quantiles, QuantileSketches
 
-__all__ = ["Table", "TableSummary", "numeric_block"]
+__all__ = ["Table", "TableSummary", "read_block"]
+
+LIST_OF_TEXT = pa.list_(pa.string())
 
 
-def numeric_block(records: pa.RecordBatch, schema: Schema) -> tuple[NDArray[np.float64], dict[str, NDArray[np.intp]]]:
-    """Return a schema's numeric attributes as a float64 block, and the rows that hold something else in them."""
+def read_block(
+    records: pa.RecordBatch, schema: Schema
+) -> tuple[NDArray[np.float64], pa.RecordBatch, dict[str, NDArray[np.intp]]]:
+    """Make of records what a table of this schema can absorb without fail.
+
+    Returns
+    -------
+    floats : array, shape (numeric, rows)
+        The numeric attributes.
+    records : pyarrow.RecordBatch
+        With categories and texts as strings, and lists as lists.
+    bad : dict of name to row indices
+        Rows that hold something of another kind; it counts as missing in the other two.
+    """
     binary = [a.name for a in schema if a.kind is Kind.BINARY]
-    return float_block(records, schema.numeric, binary)
+    floats, bad = float_block(records, schema.numeric, binary)
+    others = {a.name: a.kind for a in schema if a.kind in (Kind.CATEGORY, Kind.TEXT, Kind.LIST)}
+    for i, name in enumerate(records.schema.names):
+        if name not in others:
+            continue
+        column = records.column(i)
+        fit = _as_lists(column) if others[name] is Kind.LIST else _as_texts(column)
+        if fit is None:
+            bad[name] = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+            fit = pa.nulls(len(column), LIST_OF_TEXT if others[name] is Kind.LIST else pa.string())
+        records = records.set_column(i, name, fit)
+    return floats, records, bad
+
+
+def _as_texts(column: pa.Array) -> pa.Array | None:
+    try:
+        return as_text(column)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return None
+
+
+def _as_lists(column: pa.Array) -> pa.Array | None:
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), LIST_OF_TEXT)
+    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    return column if is_list or pa.types.is_fixed_size_list(column.type) else None
 
 
 class TableSummary:
@@ -116,11 +155,11 @@ class Table(Accumulator):
 
     def update(self, block: pa.RecordBatch) -> None:
         """Absorb a record batch; what is no number in a numeric column counts as missing."""
-        floats, _ = numeric_block(block, self.schema)
-        self.update_floats(floats, block)
+        floats, readable, _ = read_block(block, self.schema)
+        self.update_floats(floats, readable)
 
     def update_floats(self, floats: NDArray[np.float64], block: pa.RecordBatch) -> None:
-        """Absorb a record batch whose numeric attributes were read before."""
+        """Absorb a record batch that :func:`read_block` has read."""
         centred = Centred.of(floats)
         for part in self._numeric_parts:
             part.absorb(centred)
@@ -144,7 +183,7 @@ class Table(Accumulator):
         ForgetError
             If the rows were not learned here, or fewer than six digits of a sum would be left.
         """
-        floats, _ = numeric_block(block, self.schema)
+        floats, block, _ = read_block(block, self.schema)
         columns = self._category_columns(block)
         left = self.copy()
         left.moments.forget(floats)
