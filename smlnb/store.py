@@ -119,7 +119,7 @@ class Workspace:
         return True
 
     def save(self, project: Project) -> None:
-        """Save a project with its positions, in place of what was saved of it before.
+        """Save a project with its positions and its models, in place of what was saved of them before.
 
         Raises
         ------
@@ -129,6 +129,7 @@ class Workspace:
         with project.reading():
             blob = pack(project.state())
             records = project.n
+            models = list(project.models.values())
         with self._transaction() as connection:
             row = connection.execute("SELECT id FROM projects WHERE name = ?", [project.name]).fetchone()
             if row is not None and row[0] != project.id:
@@ -140,9 +141,11 @@ class Workspace:
                 "INSERT OR REPLACE INTO projects VALUES (?, ?, ?, ?, ?, ?)",
                 [project.name, project.id, records, _now(), sha256(blob), blob],
             )
+            for model in models:
+                _write_model(connection, model)
 
     def load(self, name: str) -> Project:
-        """Load a project; its models come with :meth:`load_model`.
+        """Load a project with its models, which can be rebuilt and can follow it.
 
         Raises
         ------
@@ -153,16 +156,15 @@ class Workspace:
         if row is None:
             raise WorkspaceError(f"{self.path} has no project {name!r}. It has: {_listed(self.projects()['name'])}.")
         project: Project = self._parse(f"project {name!r}", row, Project.from_state)
+        models = self.models()
+        for model in models.loc[models["project"] == name, "name"]:
+            self.load_model(model, project)
         return project
 
     def save_model(self, model: AnomalyModel) -> None:
         """Save a model, in place of what was saved of it before."""
-        blob = pack(model.state())
         with self._transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [model.project, model.name, model.kind, model.version, _now(), sha256(blob), blob],
-            )
+            _write_model(connection, model)
 
     def load_model(self, name: str, project: Project | str) -> AnomalyModel:
         """Load a model of a project; given the project itself, the model can be rebuilt and can follow it.
@@ -186,14 +188,14 @@ class Workspace:
 
     def projects(self) -> pd.DataFrame:
         """Return what projects there are: name, records, saved_at."""
-        rows = self._connection.execute("SELECT name, records, saved_at FROM projects ORDER BY name").fetchall()
+        rows = self._fetch_all("SELECT name, records, saved_at FROM projects ORDER BY name")
         return pd.DataFrame(rows, columns=["name", "records", "saved_at"])
 
     def models(self) -> pd.DataFrame:
         """Return what models there are: project, name, kind, version, saved_at."""
         query = "SELECT project, name, kind, version, saved_at FROM models ORDER BY project, name"
         return pd.DataFrame(
-            self._connection.execute(query).fetchall(),
+            self._fetch_all(query),
             columns=["project", "name", "kind", "version", "saved_at"],
         )
 
@@ -237,6 +239,12 @@ class Workspace:
         except sqlite3.Error as error:
             raise WorkspaceError(f"{self.path} could not be read: {error}.") from error
 
+    def _fetch_all(self, query: str) -> list[Any]:
+        try:
+            return self._connection.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise WorkspaceError(f"{self.path} could not be read: {error}.") from error
+
     def _parse(self, what: str, row: tuple[str, bytes], make: Any) -> Any:
         digest, blob = row
         if sha256(blob) != digest:
@@ -250,6 +258,14 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
+
+
+def _write_model(connection: sqlite3.Connection, model: AnomalyModel) -> None:
+    blob = pack(model.state())
+    connection.execute(
+        "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [model.project, model.name, model.kind, model.version, _now(), sha256(blob), blob],
+    )
 
 
 def _now() -> str:

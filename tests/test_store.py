@@ -148,3 +148,17 @@ def test_a_failed_save_leaves_what_was_saved_before(workspace: Workspace) -> Non
     blocker.close()
     assert workspace.load("p").n == 10
     workspace.close()
+
+
+def test_a_project_is_saved_and_loaded_with_its_models(workspace: Workspace) -> None:
+    saved = project()
+    saved.build("hba", name="m", live=True)
+    workspace.save(saved)
+    loaded = workspace.load("p")
+    assert loaded.models["m"].state()["sha256"] == saved.models["m"].state()["sha256"]
+    loaded.learn({"x": [3.0], "k": ["a"]})
+    loaded.models["m"].score_samples({"x": [3.0]})
+    assert loaded.models["m"].n == 501
+    workspace.close()
+    with pytest.raises(WorkspaceError, match="could not be read"):
+        workspace.projects()
