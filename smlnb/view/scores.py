@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -25,6 +25,7 @@ __all__ = ["FLAGS", "LEVELS", "Flagged", "Group", "ScoreLog", "View"]
 FLAGS: Final = ("q95", "q98", "q99")
 LEVELS: Final = {"q50": 0.5, "q95": 0.95, "q98": 0.98, "q99": 0.99}
 MAX_GROUPS: Final = 8
+OTHER: Final = "other"
 _K: Final = 2000  # rank error 0.14 %
 
 Vector = NDArray[np.float64]
@@ -179,9 +180,9 @@ class ScoreLog:
             numbers = range(self._n + 1, self._n + 1 + len(batch))
             self._n += len(batch)
             self._all.update(scores[None, :])
-            for value in dict.fromkeys(truth):
-                rows = np.array([t == value for t in truth])
-                self._group(value).absorb(scores[rows], judged[rows], {k: f[rows] for k, f in flags.items()})
+            for name, rows in self._members(truth):
+                group = self._groups.setdefault(name, Group(self._is_strange(name)))
+                group.absorb(scores[rows], judged[rows], {k: f[rows] for k, f in flags.items()})
             self._numbers.extend(numbers)
             self._scores.extend(scores.tolist())
             self._flagged.extend(flags[FLAGS[-1]].tolist())
@@ -213,10 +214,19 @@ class ScoreLog:
     def _is_strange(self, truth: str) -> bool:
         return bool(truth) and truth not in self.normal
 
-    def _group(self, truth: str) -> Group:
-        if truth not in self._groups and len(self._groups) >= MAX_GROUPS:
-            truth = "other"
-        return self._groups.setdefault(truth, Group(self._is_strange(truth)))
+    def _members(self, truth: list[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Say which rows belong to which group; strange values beyond the first few share one."""
+        values, inverse = np.unique(np.array(truth, dtype=object), return_inverse=True)
+        names = dict.fromkeys(self._groups)
+        of_value = []
+        for value in values.tolist():
+            name = value if value in names or len(names) < MAX_GROUPS or not self._is_strange(value) else OTHER
+            names[name] = None
+            of_value.append(name)
+        at = {name: i for i, name in enumerate(names)}
+        group = np.array([at[name] for name in of_value])[inverse]
+        for name in dict.fromkeys(of_value):
+            yield name, group == at[name]
 
     def _note(
         self,
@@ -282,9 +292,19 @@ def _present(data: pa.RecordBatch, name: str) -> NDArray[np.bool_]:
 
 
 def _contributions(top: Any) -> tuple[tuple[str, float], ...]:
-    """Read the top contributions, which the JSON decoder leaves as text."""
+    """Read the top contributions, which the JSON decoder leaves as text; one that is missing is NaN.
+
+    Examples
+    --------
+    >>> _contributions('[{"feature": "s1", "contribution": 2.5}, {"feature": "s2", "contribution": null}]')
+    (('s1', 2.5), ('s2', nan))
+    """
     found = json.loads(top) if isinstance(top, str) else top
-    return tuple((str(t["feature"]), float(t["contribution"])) for t in found or ())
+    return tuple((str(t["feature"]), _float(t["contribution"])) for t in found or ())
+
+
+def _float(value: Any) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def _model(data: pa.RecordBatch) -> str:

@@ -105,6 +105,24 @@ def test_too_many_true_values_are_put_together() -> None:
     assert sum(g.n for g in log.view().groups.values()) == 50
 
 
+def test_the_normal_value_is_never_among_those_put_together() -> None:
+    log = ScoreLog("class", normal=["zero"])
+    log.absorb(batch(np.arange(50.0), truth=[f"odd {i}" for i in range(50)]))
+    log.absorb(batch([1.0, 2.0, 3.0], truth=["zero", "odd 51", "zero"], offset=50))
+    groups = log.view().groups
+    assert (groups["zero"].n, groups["zero"].strange) == (2, False)
+    assert (groups["other"].n, groups["other"].strange) == (43, True)
+    assert len(groups) == 10
+
+
+def test_a_contribution_that_is_missing_does_no_harm() -> None:
+    log = ScoreLog("class")
+    log.absorb(batch([10.0], truth=[1], top=['[{"feature": "s1", "contribution": null}]']))
+    ((name, share),) = log.view().last[0].top
+    assert name == "s1"
+    assert np.isnan(share)
+
+
 @pytest.mark.parametrize("rows", [0, 1, 3, 700])
 def test_a_snapshot_names_only_what_the_plots_have(rows: int) -> None:
     log = ScoreLog("class")
