@@ -128,6 +128,12 @@ class ProjectForm(Panel):
             If the name is taken, the types don't fit the columns, the broker does not answer, or the topic is missing
             or empty.
         """
+        project = self._make()
+        publisher.call(self._announce, project)
+        return project
+
+    def _make(self) -> Any:
+        """Create and connect the project; it takes a while, and changes no widget."""
         from smlnb.project import Project
 
         with self._making:
@@ -149,9 +155,6 @@ class ProjectForm(Panel):
                 feed = connect(project, self.topic.value.strip(), **self._where, **self._options)
             _taken[name] = project
             self.project, self.feed = project, feed
-        publisher.call(self.guard, self._created)
-        if self._on_create is not None:
-            self._on_create(project)
         return project
 
     def result(self, timeout: float = 10.0) -> Any:
@@ -251,11 +254,16 @@ class ProjectForm(Panel):
     def _create(self) -> None:
         self.create_button.disabled = True
         self.say("Creating \N{HORIZONTAL ELLIPSIS}")
-        self.work(self.create, self._tried)
+        self.work(self._make, self._tried)
 
     def _tried(self, result: Callable[[], Any]) -> None:
         self.create_button.disabled = False
-        result()
+        self._announce(result())
+
+    def _announce(self, project: Any) -> None:
+        self.guard(self._created)
+        if self._on_create is not None:
+            self._on_create(project)
 
     def _created(self) -> None:
         made = self.project.name
@@ -323,7 +331,7 @@ def project_form(
     connect : bool
         Whether creating also begins to learn the topic.
     on_create : callable, optional
-        Called with each project created.
+        Called with each project created, where widgets may be changed.
     **options
         Passed on to ``smlnb.connect``.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 
 import pytest
 
 from smlnb.errors import BrokerUnavailableError, SchemaError, TopicError
 from smlnb.ingest.broker import LocalBroker
 from smlnb.view.project_form import ProjectForm, project_form
+from smlnb.view.publish import publisher
 from tests.view.kafka import produce, readings
 from tests.waiting import eventually
 
@@ -166,6 +169,30 @@ def test_the_caller_is_told(local_broker: LocalBroker, topic: str) -> None:
     told: list[object] = []
     form = project_form(topic, bootstrap_servers=local_broker.bootstrap_servers, connect=False, on_create=told.append)
     assert told == [form.create()] == [form.project]
+
+
+def test_after_a_click_the_caller_is_told_in_the_main_thread(
+    local_broker: LocalBroker, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[threading.Thread] = []
+
+    async def main() -> None:
+        form = project_form(
+            topic,
+            bootstrap_servers=local_broker.bootstrap_servers,
+            connect=False,
+            on_create=lambda _: told.append(threading.current_thread()),
+        )
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(publisher, "_find_loop", lambda: loop)
+        form.create_button.click()
+        async with asyncio.timeout(10):
+            while not told:  # noqa: ASYNC110 - a callback has no event
+                await asyncio.sleep(0.001)
+        assert form.error is None
+
+    asyncio.run(main())
+    assert told == [threading.main_thread()]
 
 
 @pytest.mark.parametrize("control", ["topic", "look_button", "name", "histogram", "create_button"])
