@@ -53,9 +53,9 @@ class Anomalies(Panel):
         self.stop_button = button("Stop watching", "Stop reading the scores; the scorer goes on")
         self.start_button = button("Watch on", "Read on from the last score shown")
         self.stop_scorer_button = button("Stop scoring", "Stop the scorer itself", "warning")
-        self.on(self.stop_button, self.stop)
+        self.on(self.stop_button, self._stop)
         self.on(self.start_button, self.start)
-        self.on(self.stop_scorer_button, self.stop_scorer)
+        self.on(self.stop_scorer_button, self._stop_scorer)
         buttons = [self.stop_button, self.start_button, *([self.stop_scorer_button] if scorer is not None else [])]
         tables = row(self._thresholds, self._truth, grid_gap="0 40px", align_items="flex-start")
         self.fill([row(self._facts), row(*buttons), self.time_line, self.figures, tables, self._last])
@@ -98,6 +98,17 @@ class Anomalies(Panel):
         self.say("The scorer is stopped.")
         self.draw()
 
+    def _stop(self) -> None:
+        self._wanted = False
+        if self._source is not None:
+            self.slowly(self.stop_button, self._source.stop, "Stopped watching.")
+        else:
+            self.say("Stopped watching.")
+            self.draw()
+
+    def _stop_scorer(self) -> None:
+        self.slowly(self.stop_scorer_button, self.scorer.stop, "The scorer is stopped.")
+
     def draw(self) -> None:
         """Show the latest scores."""
         if self.state == "waiting":
@@ -132,7 +143,7 @@ class Anomalies(Panel):
         self.say("")
         weakref.finalize(self, publisher.call, self._source.stop).atexit = False
         if not self._wanted or self.closed:
-            self._source.stop()
+            self.work(self._source.stop, lambda stopped: stopped())
 
     def _restarted(self, result: Callable[[], Any]) -> None:
         result()
@@ -147,10 +158,10 @@ class Anomalies(Panel):
         ]
         if self.scorer is not None:
             shown.append(f"scorer {self.scorer.state}")
-            self.stop_scorer_button.disabled = self.scorer.state in ("stopped", "failed")
+            self.enable(self.stop_scorer_button, self.scorer.state not in ("stopped", "failed"))
         self._facts.value = facts(f"Scores in {self.topic}", *shown)
-        self.stop_button.disabled = self.state not in ("running", "waiting")
-        self.start_button.disabled = self.state not in ("stopped", "failed")
+        self.enable(self.stop_button, self.state in ("running", "waiting"))
+        self.enable(self.start_button, self.state in ("stopped", "failed") and self.stop_button not in self._busy)
 
     def _draw_scores(self, view: View) -> None:
         state = score_charts.snapshot(view)

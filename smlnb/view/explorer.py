@@ -82,7 +82,7 @@ class Explorer(Panel):
         self.stop_button = button("Stop", "Stop reading the topic; the statistics stay", "warning")
         self.on(self.pause_button, self.pause)
         self.on(self.resume_button, self.resume)
-        self.on(self.stop_button, self.stop)
+        self.on(self.stop_button, self._stop)
         self.observe(self.chosen, self.refresh)
         self.observe(self.tails, self.refresh)
         if attribute is not None:
@@ -129,6 +129,9 @@ class Explorer(Panel):
             self.say("Stopped: the statistics stay as they are.")
             self.draw()
 
+    def _stop(self) -> None:
+        self.slowly(self.stop_button, self.feed.stop, "Stopped: the statistics stay as they are.")
+
     def draw(self) -> None:
         """Show the latest statistics."""
         self._draw_facts()
@@ -154,9 +157,10 @@ class Explorer(Panel):
         if self.feed is not None:
             state = self.feed.state
             shown += [(whole(self.feed.metrics.lag), "waiting in the topic"), state]
-            self.pause_button.disabled = state != "running"
-            self.resume_button.disabled = state not in ("paused", "stopped", "failed")
-            self.stop_button.disabled = state in ("stopped", "failed", "created")
+            stopping = self.stop_button in self._busy
+            self.enable(self.pause_button, state == "running" and not stopping)
+            self.enable(self.resume_button, state in ("paused", "stopped", "failed") and not stopping)
+            self.enable(self.stop_button, state not in ("stopped", "failed", "created"))
             if self.feed.error is not None and self.feed.error is not self.error:
                 self.fail(self.feed.error)
         self._facts.value = facts(f"Project {self.project.name}", *shown)

@@ -63,6 +63,7 @@ class Panel:
         self.error: Exception | None = None
         self.closed = False
         self._undrawn = False
+        self._busy: set[w.Button] = set()
         self.status = w.HTML()
         self.body = w.VBox()
         library = bokehjs()
@@ -134,6 +135,26 @@ class Panel:
     def work(self, task: Callable[[], T], done: Callable[[Callable[[], T]], Any]) -> None:
         """Run a slow ``task`` beside the main thread, then ``done(result)`` in it; see :meth:`Publisher.work`."""
         publisher.work(task, lambda result: self.guard(lambda: done(result)))
+
+    def slowly(self, clicked: w.Button, task: Callable[[], Any], text: str) -> None:
+        """Run a slow ``task`` beside the main thread, the button disabled meanwhile; then say ``text``, and draw."""
+
+        def done(result: Callable[[], Any]) -> None:
+            try:
+                result()
+            finally:
+                self._busy.discard(clicked)
+                self.enable(clicked, True)
+            self.say(text)
+            self.draw()
+
+        self._busy.add(clicked)
+        self.enable(clicked, False)
+        self.work(task, done)
+
+    def enable(self, clicked: w.Button, on: bool) -> None:
+        """Let a button be clicked, or not; never while what it began last still runs."""
+        clicked.disabled = not on or clicked in self._busy
 
     def close(self) -> None:
         """Take the panel off the page; what it controls goes on."""

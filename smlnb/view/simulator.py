@@ -26,13 +26,16 @@ class Simulator(Panel):
         )
         self.bar.layout.display = "none" if replay.total is None else None
         self.stop_button = button("Stop simulator", "Write nothing more; what is written stays in the topic", "warning")
-        self.on(self.stop_button, self.stop)
+        self.on(self.stop_button, self._stop)
         self.fill([self._facts, row(self.bar, self.stop_button, grid_gap="4px 12px")])
 
     def stop(self) -> None:
         """Stop the replay."""
         self.replay.stop()
         self.draw()
+
+    def _stop(self) -> None:
+        self.slowly(self.stop_button, self.replay.stop, "")
 
     def draw(self) -> None:
         """Show how far it is."""
@@ -44,7 +47,7 @@ class Simulator(Panel):
         )
         self.bar.value = now.produced
         self.bar.bar_style = {"done": "success", "failed": "danger"}.get(now.state, "")
-        self.stop_button.disabled = now.state != "running"
+        self.enable(self.stop_button, now.state == "running")
         if self.replay.error is not None and self.replay.error is not self.error:
             self.fail(self.replay.error)
 

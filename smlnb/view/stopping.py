@@ -16,21 +16,34 @@ class StopButton(Panel):
         super().__init__(f"for {len(things)} things")
         self.things = things
         self.stop_button = button("Stop everything", "Stop all that this notebook has started", "danger")
-        self.on(self.stop_button, self.stop_all)
+        self.on(self.stop_button, self._stop_all)
         self.fill([row(self.stop_button)])
 
     def stop_all(self) -> None:
         """Stop everything, in the order given; what one of them raises does not keep the others running."""
-        errors = []
-        for thing in self.things:
-            self.guard(thing.stop)
-            if self.error is not None:
-                errors.append(self.error)
-                self.error = None
+        self._stopped(_stop_each(self.things))
+
+    def _stop_all(self) -> None:
+        self.stop_button.disabled = True
+        self.say("Stopping \N{HORIZONTAL ELLIPSIS}")
+        self.work(lambda: _stop_each(self.things), lambda result: self._stopped(result()))
+
+    def _stopped(self, errors: list[Exception]) -> None:
         self.stop_button.disabled = True
         if errors:
             raise errors[0]
         self.say("Everything is stopped.", "good")
+
+
+def _stop_each(things: tuple[Any, ...]) -> list[Exception]:
+    """Stop all of them, and return what they have raised."""
+    errors: list[Exception] = []
+    for thing in things:
+        try:
+            thing.stop()
+        except Exception as error:  # noqa: BLE001 - the others have to be stopped first; it is shown then
+            errors.append(error)
+    return errors
 
 
 def stop_button(*things: Any) -> StopButton:

@@ -44,6 +44,9 @@ print(json.dumps({
 STOPPED = """
 stop = panels["StopButton"]
 stop.stop_button.click()
+async with asyncio.timeout(60):
+    while "Everything" not in stop.status.value and stop.error is None:
+        await asyncio.sleep(0.05)
 print(json.dumps([replay.state, form.feed.state, scorer.state, stop.status.value]))
 """
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import threading
 import weakref
 
 import ipywidgets as w
@@ -119,6 +121,38 @@ def test_a_panel_is_a_context_manager() -> None:
     with Example() as panel:
         assert not panel.closed
     assert panel.closed
+
+
+def test_a_slow_click_leaves_the_main_thread_free_and_its_button_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, threads = threading.Event(), []
+
+    def task() -> None:
+        threads.append(threading.current_thread())
+        release.wait(10)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(publisher, "_find_loop", lambda: loop)
+        panel = Example()
+        panel.slowly(panel.button, task, "Done.")
+        panel.enable(panel.button, True)  # as a drawing in between would
+        assert panel.button.disabled
+        assert panel.status.value == ""
+        release.set()
+        async with asyncio.timeout(10):
+            while "Done." not in panel.status.value:  # noqa: ASYNC110 - a widget has no event
+                await asyncio.sleep(0.001)
+        assert not panel.button.disabled
+
+    asyncio.run(main())
+    assert threads != [threading.main_thread()]
+
+
+def test_a_slow_click_that_fails_says_so_and_frees_its_button() -> None:
+    panel = Example()
+    panel.slowly(panel.button, panel.break_it, "Done.")
+    assert "There is no &lt;topic&gt;" in panel.status.value
+    assert not panel.button.disabled
 
 
 def test_the_publisher_refreshes_panels() -> None:
