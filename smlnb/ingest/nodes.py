@@ -10,6 +10,7 @@ from streamz import Stream
 from smlnb.batch import Batch
 from smlnb.errors import BadRecordsError
 from smlnb.ingest.deadletter import DeadLetters
+from smlnb.ingest.kept import Kept
 from smlnb.project import Project
 from smlnb.shards import Learned
 
@@ -17,8 +18,11 @@ __all__ = ["learn"]
 
 
 @Stream.register_api()
-class learn(Stream):  # type: ignore[misc] # noqa: N801 - streamz names its nodes like functions
+class learn(Kept):  # noqa: N801 - streamz names its nodes like functions
     """Let a project learn each batch, then pass the batch on.
+
+    A batch that the project has learned before is passed on and not learned again: after a node further on has failed,
+    the source emits it once more.
 
     Parameters
     ----------
@@ -29,6 +33,9 @@ class learn(Stream):  # type: ignore[misc] # noqa: N801 - streamz names its node
     dead_letters : DeadLetters, optional
         Where such records are written to, with ``on_bad="refuse"``: before the batch is learned, so that none is lost
         if they can't be written. After a failure a record may be there twice.
+    strict : bool
+        Raise :class:`~smlnb.errors.DuplicateBatchError` at a batch that was learned before, as
+        :meth:`smlnb.Project.learn` does.
 
     Attributes
     ----------
@@ -53,11 +60,13 @@ class learn(Stream):  # type: ignore[misc] # noqa: N801 - streamz names its node
         *,
         on_bad: Literal["raise", "refuse"] = "raise",
         dead_letters: DeadLetters | None = None,
+        strict: bool = False,
         **kwargs: Any,
     ) -> None:
         self.project = project
         self.on_bad: Literal["raise", "refuse"] = on_bad
         self.dead_letters = dead_letters
+        self.strict = strict
         self._counts: dict[tuple[str, int], tuple[int, int, int]] = {}
         self._lock = threading.Lock()
         super().__init__(upstream, **kwargs)
@@ -70,6 +79,8 @@ class learn(Stream):  # type: ignore[misc] # noqa: N801 - streamz names its node
 
     def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:  # noqa: ARG002 - streamz passes them
         """Learn one batch and pass it on."""
+        if not self.strict and self._knows(x):
+            return self._emit(x, metadata=metadata)
         learned = self._learn(x)
         if isinstance(x, Batch):
             with self._lock:
@@ -80,6 +91,11 @@ class learn(Stream):  # type: ignore[misc] # noqa: N801 - streamz names its node
                     filtered + learned.filtered,
                 )
         return self._emit(x, metadata=metadata)
+
+    def _knows(self, x: Any) -> bool:
+        if not isinstance(x, Batch) or x.stop <= x.start:
+            return False
+        return x.stop <= self.project.positions.get((x.topic, x.partition), -1)
 
     def _learn(self, x: Any) -> Learned:
         if self.on_bad == "refuse" and self.dead_letters is None:

@@ -8,13 +8,14 @@ from typing import Any
 from streamz import Stream
 
 from smlnb.batch import Batch
+from smlnb.ingest.kept import Kept
 from smlnb.score.scored import Judge
 
 __all__ = ["score"]
 
 
 @Stream.register_api()
-class score(Stream):  # type: ignore[misc]  # noqa: N801 - streamz names its nodes so
+class score(Kept):  # noqa: N801 - streamz names its nodes so
     """Turn batches into scored batches by a model; it never learns.
 
     Parameters

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pyarrow as pa
 from streamz import Stream
@@ -39,3 +41,11 @@ def test_a_memory_can_be_shared_with_an_earlier_node():
 def test_plain_streamz_knows_the_node_by_its_entry_point():
     assert Stream.score is not None
     assert issubclass(score, Stream)
+
+
+def test_no_variable_has_to_hold_the_node():
+    source, judge = Stream(), Judge(Distance(), warm_up=2)
+    source.score(judge=judge)
+    gc.collect()
+    source.emit(batch([1.0, 2.0]))
+    assert judge.thresholds.n == 2
