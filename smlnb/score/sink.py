@@ -63,7 +63,7 @@ class to_kafka_arrow(Sink):  # type: ignore[misc]  # noqa: N801 - streamz names 
     >>> from smlnb.score.sink import to_kafka_arrow
     >>> with smlnb.LocalBroker() as broker:
     ...     source = Stream()
-    ...     sink = source.to_kafka_arrow("numbers", bootstrap_servers=broker.bootstrap_servers)
+    ...     sink = source.to_kafka_arrow("numbers", broker.bootstrap_servers)
     ...     source.emit(pa.record_batch({"x": [1.0, 2.0]}))
     ...     sink.written
     2
@@ -73,9 +73,9 @@ class to_kafka_arrow(Sink):  # type: ignore[misc]  # noqa: N801 - streamz names 
         self,
         upstream: Stream,
         topic: str,
-        *,
         bootstrap_servers: str | None = None,
         config: Any = None,
+        *,
         format: str = "json",  # noqa: A002 - as in `connect`
         flush: bool = True,
         **kwargs: Any,

@@ -74,7 +74,7 @@ def test_rows_go_to_the_partition_of_their_source_in_order_with_its_coordinates(
 def test_a_plain_record_batch_is_written_without_coordinates(local_broker, topic_name, create_topic, read):
     create_topic(local_broker, topic_name, 1)
     source = Stream()
-    source.to_kafka_arrow(topic_name, bootstrap_servers=local_broker.bootstrap_servers)
+    source.to_kafka_arrow(topic_name, local_broker.bootstrap_servers, {"linger.ms": 1})
     source.emit(pa.record_batch({"n": [1, 2], "t": ["é", None], "b": [True, False]}))
     values = [(headers, json.loads(value)) for _, _, headers, _, value in read(local_broker, topic_name, 2)]
     assert values == [({}, {"n": 1, "t": "é", "b": True}), ({}, {"n": 2, "t": None, "b": False})]
