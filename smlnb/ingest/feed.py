@@ -40,6 +40,9 @@ def connect(
 
     A project that has read the topic before goes on where it stopped. Each record counts once.
 
+    What is wrong with the records themselves is seen when they are read, after this has returned. If the project's
+    letters do not fit the columns, say, ``feed.error`` holds the error, and :meth:`Feed.wait` raises it.
+
     Parameters
     ----------
     project : Project
@@ -111,7 +114,7 @@ class Feed:
         self.project = project
         self.config = config
         self._source = from_kafka_arrow(topic, config=config, **options)
-        self._learn = nodes.learn(self._source, project)
+        self._learn = nodes.learn(self._source, project, strict=True)
         self.stream: Stream = self._learn
 
     @property
@@ -192,8 +195,9 @@ class Feed:
         self._source.connect_dead_letters()
         self._learn.on_bad = "raise" if self._source.on_malformed == "stop" else "refuse"
         self._learn.dead_letters = self._source.dead_letters
-        positions = {place: p for place, p in self.project.positions.items() if place[0] in self._source.topics}
-        self._source.restart(positions=positions)
+        learned = {place: p for place, p in self.project.positions.items() if place[0] in self._source.topics}
+        # where nothing was learned yet: from where reading began, which `start` would find elsewhere by now
+        self._source.restart(positions={**self._source.positions, **learned})
 
     def wait(self, rows: int | None = None, timeout: float | None = None) -> None:
         """Wait until all that is in the topics *now* is learned, or until the feed has learned ``rows`` records.

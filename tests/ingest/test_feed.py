@@ -245,6 +245,24 @@ def test_waiting_ends_in_time_and_says_so_if_nothing_can_come(local_broker, crea
             feed.wait(rows=1)
 
 
+def test_what_arrives_while_a_feed_from_latest_is_stopped_is_learned_when_it_goes_on(
+    local_broker, create_topic, topic_name
+):
+    create_topic(local_broker, topic_name, 2)
+    produce(local_broker, topic_name, numbers(0, 10), 2)
+    project = Project("p", types="C")
+    with connect(project, topic_name, bootstrap_servers=local_broker.bootstrap_servers, start="latest") as feed:
+        feed.stop()
+        produce(local_broker, topic_name, numbers(10, 16), 2)
+        feed.restart()
+        feed.wait(timeout=30)
+        feed.stop()
+        produce(local_broker, topic_name, numbers(16, 20), 2)
+        feed.start()
+        feed.wait(timeout=30)
+    assert project.n == 10
+
+
 def test_the_stream_goes_on_behind_the_project(local_broker, create_topic, topic_name):
     create_topic(local_broker, topic_name, 1)
     produce(local_broker, topic_name, numbers(0, 10))
