@@ -136,17 +136,15 @@ class Scorer:
     # -- control -------------------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Begin to score, or go on after :meth:`stop`; return the scorer.
+        """Begin to score, or go on after :meth:`stop`; return the scorer. Nothing happens if it is running.
 
         Raises
         ------
-        StateMachineError
-            If it is running already.
         BrokerUnavailableError, TopicError
             Within 10 seconds: if there is no broker, no source topic, or the sink has too few partitions.
         """
         if self.state == "running":
-            raise StateMachineError(f"The scorer into {self.sink!r} is running already. Stop it first.")
+            return self
         places = self._prepare_sink()
         known = self._from.positions
         if self.name is not None and not known:
