@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -177,7 +177,7 @@ def peek(
     *,
     bootstrap_servers: str | None = None,
     config: Config = None,
-    value_format: str = "auto",
+    format: Literal["auto", "json", "avro"] = "auto",  # noqa: A002 - the word that users know
 ) -> pd.DataFrame:
     """Return the latest ``n`` records of a topic as a DataFrame, by time and partition; nothing is committed.
 
@@ -187,7 +187,7 @@ def peek(
     n : int
     bootstrap_servers, config
         See :meth:`KafkaConfig.of`.
-    value_format : {"auto", "json", "avro"}
+    format : {"auto", "json", "avro"}
 
     Raises
     ------
@@ -203,7 +203,7 @@ def peek(
     if all(low == high for low, high in ends.values()):
         raise TopicError(f"The topic {topic!r} is empty: there is nothing to look at yet. Write to it first.")
     messages = _latest(settings, topic, ends, n)
-    decoded = decoder(value_format, settings).decode([m.value() for m in messages])
+    decoded = decoder(format, settings).decode([m.value() for m in messages])
     if not len(decoded.rows) and decoded.refused:
         _, reason = decoded.refused[-1]
         raise DecodeError(f"None of the latest {len(messages)} records of {topic!r} can be decoded: {reason}.")

@@ -106,3 +106,9 @@ def test_no_broker_is_an_error_within_ten_seconds(topic_name):
         with pytest.raises(BrokerUnavailableError, match=r"127\.0\.0\.1:1"):
             call(bootstrap_servers="127.0.0.1:1")
         assert time.monotonic() - begin < 10
+
+
+def test_peeking_is_told_the_format_by_the_word_that_all_calls_use(local_broker, create_topic, topic_name):
+    create_topic(local_broker, topic_name, 1)
+    produce(local_broker, topic_name, numbers(0, 3))
+    assert list(peek(topic_name, bootstrap_servers=local_broker.bootstrap_servers, format="json")["x"]) == [0, 1, 2]
