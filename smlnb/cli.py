@@ -79,7 +79,11 @@ Servers = Annotated[
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", metavar="FILE", help="Settings of the cluster: .properties or JSON, any key of librdkafka."
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Settings of the cluster: .properties or JSON, any key of librdkafka. They win over the environment's "
+        "SMLNB_KAFKA_*, and --bootstrap-servers wins over both.",
     ),
 ]
 Topic = Annotated[str, typer.Option("--topic", "-t", help="The topic.")]

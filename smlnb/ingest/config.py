@@ -54,7 +54,7 @@ class KafkaConfig:
         *,
         file: str | os.PathLike[str] | None = None,
     ) -> Self:
-        """Merge settings; what comes later here wins: file, environment, mapping, ``bootstrap_servers``.
+        """Merge settings; what comes later here wins: environment, file, mapping, ``bootstrap_servers``.
 
         Parameters
         ----------
@@ -66,7 +66,8 @@ class KafkaConfig:
         file : path, optional
             A file of settings besides a mapping.
 
-        The environment is read from ``SMLNB_KAFKA_*``: ``SMLNB_KAFKA_SASL_USERNAME`` stands for ``sasl.username``.
+        The environment is read from ``SMLNB_KAFKA_*``: ``SMLNB_KAFKA_SASL_USERNAME`` stands for ``sasl.username``. It
+        fills in what nothing else says: a file that is named here wins over it.
 
         Raises
         ------
@@ -74,14 +75,14 @@ class KafkaConfig:
             If a file can't be read, or no broker's address is given anywhere.
         """
         if isinstance(config, KafkaConfig):
-            settings = dict(config.settings)
+            settings: dict[str, Any] = dict(config.settings)
         else:
             if isinstance(config, str | os.PathLike):
                 file, config = config, None
             if not isinstance(config, Mapping | None):
                 raise ConfigError(f"config is {type(config).__name__}; give a dict of keys, or the path of a file.")
-            settings = read_settings(file) if file is not None else {}
-            settings.update(_environment())
+            settings = dict(_environment())
+            settings.update(read_settings(file) if file is not None else {})
             settings.update({str(k): v for k, v in (config or {}).items() if v is not None})
         if bootstrap_servers is not None:
             settings["bootstrap.servers"] = str(bootstrap_servers)

@@ -32,7 +32,7 @@ def environment(monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-def test_what_comes_later_wins_file_environment_mapping_argument(tmp_path, environment):
+def test_what_comes_later_wins_environment_file_mapping_argument(tmp_path, environment):
     file = tmp_path / "cluster.properties"
     file.write_text("bootstrap.servers=from-file:1\nsasl.username=file\nclient.id=file\nacks=all\n")
     config = KafkaConfig.of("argument:1", {"client.id": "mapping"}, file=file)
@@ -40,6 +40,16 @@ def test_what_comes_later_wins_file_environment_mapping_argument(tmp_path, envir
         "acks": "all",
         "bootstrap.servers": "argument:1",
         "client.id": "mapping",
+        "sasl.username": "file",
+    }
+
+
+def test_a_file_that_is_named_wins_over_the_environment_which_fills_in_the_rest(tmp_path, environment):
+    file = tmp_path / "cluster.properties"
+    file.write_text("bootstrap.servers=from-file:1\n")
+    assert dict(KafkaConfig.of(config=file).settings) == {
+        "bootstrap.servers": "from-file:1",
+        "client.id": "environment",
         "sasl.username": "environment",
     }
 
