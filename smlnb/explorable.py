@@ -6,9 +6,10 @@ import functools
 import inspect
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,12 @@ class Explorable(ABC):
     @abstractmethod
     def positions(self) -> dict[tuple[str, int], int]:
         """Next offset of each (topic, partition)."""
+
+    @contextmanager
+    def reading(self) -> Iterator[Self]:
+        """Hold everything still while several things are read together."""
+        with self._lock:
+            yield self
 
     @abstractmethod
     def summary(self) -> TableSummary:

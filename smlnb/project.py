@@ -6,7 +6,6 @@ import html
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -393,12 +392,6 @@ class Project(Explorable):
             scores = model.score_samples(batch.data if isinstance(batch, Batch) else batch)
             self.learn(batch)
             return scores
-
-    @contextmanager
-    def reading(self) -> Iterator[Self]:
-        """Hold the project still while several things are read from it."""
-        with self._lock:
-            yield self
 
     def state(self) -> State:
         """Return everything needed to rebuild this project, positions included, with a digest over it."""
