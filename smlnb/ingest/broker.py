@@ -20,6 +20,7 @@ __all__ = [
     "Retention",
     "broker_limit",
     "check_limit",
+    "check_settings",
     "check_topic",
     "find_broker",
     "is_local",
@@ -73,6 +74,27 @@ def check_limit(limit: str, bootstrap_servers: str, config: Mapping[str, Any] | 
         raise broker_limit(limit)
 
 
+def check_settings(settings: Mapping[str, Any], *, writing: bool = False) -> None:
+    """Make sure that an embedded broker is not asked for a login, nor, when ``writing``, for transactions.
+
+    Raises
+    ------
+    BrokerLimitError
+        If it is: for a login, by the address of a broker of this process; for transactions, of any process.
+    BrokerUnavailableError
+        If there is a ``transactional.id`` and no broker that answers.
+
+    Examples
+    --------
+    >>> check_settings({"bootstrap.servers": "host:9092", "security.protocol": "SASL_SSL"})
+    """
+    servers = str(settings["bootstrap.servers"])
+    if str(settings.get("security.protocol") or "plaintext").lower() != "plaintext" and find_broker(servers):
+        raise broker_limit("security")
+    if writing and settings.get("transactional.id"):
+        check_limit("transactions", servers, {k: v for k, v in settings.items() if k != "transactional.id"})
+
+
 def is_local(bootstrap_servers: str, config: Mapping[str, Any] | None = None, *, timeout: float = 5.0) -> bool:
     """Tell whether an embedded broker (of this or of any other process) answers at the address.
 
@@ -118,8 +140,7 @@ class LocalBroker:
     """A Kafka broker inside this process: the one that librdkafka brings.
 
     It speaks the real protocol on a real port of the loopback interface, so that other processes can connect as well,
-    and it ends with the process at the latest. Everything is in memory. Its limits, each of which is named by a
-    :class:`~smlnb.errors.BrokerLimitError` where a call meets it:
+    and it ends with the process at the latest. Everything is in memory. Its limits:
 
     - a partition keeps 5 MiB or 100,000 records (:attr:`retention`), whichever is reached first, *whether read or not*;
     - no transactions: aborted records are delivered, offsets sent in a transaction are lost;
@@ -127,6 +148,10 @@ class LocalBroker:
     - no topics created or deleted by an ``AdminClient``: use :meth:`create_topic`. A topic that somebody writes to or
       asks for appears by itself, with 4 partitions;
     - no TLS, no SASL, no access control.
+
+    A :class:`~smlnb.errors.BrokerLimitError` is raised where smlnb itself is told to write with a ``transactional.id``,
+    to log in at a broker of this process, or to make a topic of more than 4 partitions at a broker of another. Other
+    clients are told nothing.
 
     Stop the clients before the broker: a consumer that commits automatically and is closed *after* its broker waits for
     it for ``session.timeout.ms`` (45 s by default) in vain.

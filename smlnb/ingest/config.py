@@ -17,9 +17,10 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from smlnb.errors import BrokerUnavailableError, ConfigError, KafkaError
+from smlnb.ingest.broker import check_settings
 from smlnb.ingest.secrets import Secret, is_secret, masked, secrets_of
 
-__all__ = ["KafkaConfig", "check_broker", "client_error", "read_settings", "tidy"]
+__all__ = ["ENVIRONMENT", "KafkaConfig", "check_broker", "client_error", "read_settings", "tidy"]
 
 ENVIRONMENT = "SMLNB_KAFKA_"
 _REGISTRY = "schema.registry."
@@ -245,7 +246,10 @@ def check_broker(config: KafkaConfig, timeout: float = 10.0) -> ClusterMetadata:
         Within ``timeout`` seconds, naming the address, and the reason if the login was refused.
     ConfigError
         If the client refuses the configuration.
+    BrokerLimitError
+        If it is an embedded broker of this process, and ``security.protocol`` asks for TLS or a login.
     """
+    check_settings(config.client())
     reported: dict[str, str] = {}
     begin = time.monotonic()
     try:

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException, Message, Producer
 from tqdm import tqdm
 
 from smlnb.errors import ConfigError, KafkaError, StateMachineError, UnknownAttributeError
-from smlnb.ingest.broker import LocalBroker
+from smlnb.ingest.broker import LocalBroker, check_settings
 from smlnb.ingest.config import KafkaConfig, client_error
 from smlnb.ingest.encode import row_encoder
 from smlnb.ingest.metrics import Rate
@@ -41,7 +41,7 @@ def replay(
     bootstrap_servers: str | None = None,
     config: Mapping[str, Any] | KafkaConfig | str | Path | None = None,
     format: Literal["json", "avro"] = "json",  # noqa: A002 - the word that users know
-    partitions: int = 8,
+    partitions: int | None = None,
     key: str | None = None,
     names: Sequence[str] | None = None,
     block: bool = False,
@@ -63,8 +63,8 @@ def replay(
         Where the cluster is and how to log in; see :meth:`smlnb.KafkaConfig.of`.
     format : {"json", "avro"}
         Of the records' values; Avro needs a schema registry in ``config``.
-    partitions : int
-        Of a topic that has to be created.
+    partitions : int, optional
+        Of a topic that has to be created; 8 by default. An embedded broker of another process makes topics of 4.
     key : str, optional
         The column whose values are the records' keys; Kafka then chooses the partition by the key. Without, rows go to
         the partitions in turn.
@@ -81,6 +81,8 @@ def replay(
     ------
     BrokerUnavailableError
         Within 10 seconds, if no broker answers or the login is refused.
+    BrokerLimitError
+        If an embedded broker is asked for what it does not have, such as transactions.
     SchemaError, DataError
         If the data is not tabular, or the file can't be read.
 
@@ -97,6 +99,7 @@ def replay(
         raise ConfigError(f"rate is {rate}; give rows per second, or None for as fast as possible.")
     batches, total = batches_of(data, names)
     encode = row_encoder(format, topic, config)
+    check_settings(config.client(), writing=True)
     count = ensure_topic(topic, partitions, config=config)
     running = Replay(batches, topic, encode, config, count, total=total, rate=rate, key=key, consumed=consumed)
     running.start(progress=progress)

@@ -23,7 +23,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
 
 from smlnb.errors import DecodeError, TopicError
-from smlnb.ingest.broker import check_topic, find_broker, is_local
+from smlnb.ingest.broker import AUTOMATIC_PARTITIONS, broker_limit, check_topic, find_broker, is_local
 from smlnb.ingest.config import KafkaConfig, check_broker, client_error
 from smlnb.ingest.decode import decoder
 
@@ -31,6 +31,7 @@ __all__ = ["ends_of", "ensure_topic", "list_topics", "partitions_of", "peek", "w
 
 Config = None | Mapping[str, Any] | KafkaConfig | str | Path
 
+PARTITIONS = 8  # of a topic for which nothing else is said
 REQUEST = 8.0  # seconds
 
 _NOT_YET = (  # what a broker says of a partition that it has not taken charge of yet
@@ -85,18 +86,19 @@ def _missing(topic: str, metadata: ClusterMetadata) -> TopicError:
 
 def ensure_topic(
     topic: str,
-    partitions: int = 8,
+    partitions: int | None = None,
     *,
     bootstrap_servers: str | None = None,
     config: Config = None,
 ) -> int:
-    """Create the topic if it is missing; return its number of partitions.
+    """Create the topic if it is missing, with 8 partitions if nothing else is said; return its number of partitions.
 
-    An embedded broker of another process can't be told to: there the topic appears when it is first written to, with 4
-    partitions.
+    An embedded broker of another process can't be told to: there the topic appears by itself, with 4 partitions.
 
     Raises
     ------
+    BrokerLimitError
+        If such a broker is asked for more than that.
     TopicError
         If the broker refuses to create it.
     BrokerUnavailableError
@@ -106,23 +108,26 @@ def ensure_topic(
     known = check_broker(settings).topics.get(topic)
     if known is not None and known.error is None:
         return len(known.partitions)
-    check_topic(topic, partitions)
+    count = PARTITIONS if partitions is None else partitions
+    check_topic(topic, count)
     local = find_broker(settings.bootstrap_servers)
     if local is not None:
-        return local.create_topic(topic, partitions)
+        return local.create_topic(topic, count)
     admin = AdminClient(settings.client())
     if is_local(settings.bootstrap_servers, settings.client()):
+        if partitions is not None and partitions > AUTOMATIC_PARTITIONS:
+            raise broker_limit("create_topics")
         return len(
             admin.list_topics(topic, timeout=REQUEST).topics[topic].partitions
         )  # being asked, it makes the topic
     try:
-        admin.create_topics([NewTopic(topic, partitions)], operation_timeout=REQUEST)[topic].result(REQUEST + 5)
+        admin.create_topics([NewTopic(topic, count)], operation_timeout=REQUEST)[topic].result(REQUEST + 5)
     except KafkaException as error:
         if error.args[0].code() == ClientError.TOPIC_ALREADY_EXISTS:
             return partitions_of([topic], check_broker(settings))[topic]
         reason = settings.masked(error.args[0].str())
         raise TopicError(f"The topic {topic!r} can't be created at {settings.bootstrap_servers}: {reason}.") from None
-    return partitions
+    return count
 
 
 def watermarks(

@@ -13,6 +13,7 @@ from streamz import Sink, Stream
 
 from smlnb.batch import Batch
 from smlnb.errors import KafkaError
+from smlnb.ingest.broker import check_settings
 from smlnb.ingest.config import KafkaConfig, client_error
 from smlnb.score.encode import encoder
 from smlnb.score.scored import Scored
@@ -92,6 +93,7 @@ class to_kafka_arrow(Sink):  # type: ignore[misc]  # noqa: N801 - streamz names 
         if {"acks", "request.required.acks"} & self.config.settings.keys():
             defaults.pop("enable.idempotence", None)  # it wants acks=all
         try:
+            check_settings(self.config.client(), writing=True)
             self._producer = Producer(self.config.client(**defaults))
         except (KafkaException, ValueError, TypeError) as error:
             raise client_error(error, self.config) from None

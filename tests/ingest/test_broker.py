@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from streamz import Stream
 
+from smlnb import list_topics, replay
 from smlnb.errors import BrokerLimitError, BrokerUnavailableError, StateMachineError, TopicError
 from smlnb.ingest import _mock_cluster
-from smlnb.ingest.broker import LIMITS, LocalBroker, broker_limit, check_limit, find_broker, is_local
+from smlnb.ingest.broker import LIMITS, LocalBroker, broker_limit, check_limit, check_settings, find_broker, is_local
 from tests.waiting import eventually
 
 
@@ -244,3 +246,27 @@ def test_apache_kafka_is_not_taken_for_an_embedded_broker(kafka):
 @pytest.mark.kafka
 def test_apache_kafka_is_recognised_through_its_secured_listener(kafka):
     assert not is_local(kafka.sasl_bootstrap_servers, kafka.sasl_config)
+
+
+@pytest.mark.parametrize("protocol", ["ssl", "SASL_PLAINTEXT"])
+def test_logging_in_at_an_embedded_broker_is_an_error_at_once(local_broker, topic_name, protocol):
+    config = {"bootstrap.servers": local_broker.bootstrap_servers, "security.protocol": protocol}
+    for call in (lambda: replay({"x": [1]}, topic_name, config=config), lambda: list_topics(config=config)):
+        with pytest.raises(BrokerLimitError, match=r"neither TLS nor SASL\. Leave out security\.protocol"):
+            call()
+
+
+def test_transactions_at_an_embedded_broker_are_refused(local_broker, topic_name):
+    config = {"bootstrap.servers": local_broker.bootstrap_servers, "transactional.id": "mine"}
+    for call in (
+        lambda: replay({"x": [1]}, topic_name, config=config),
+        lambda: Stream().to_kafka_arrow(topic_name, config=config),
+    ):
+        with pytest.raises(BrokerLimitError, match="no transactions"):
+            call()
+
+
+def test_settings_without_a_login_or_transactions_are_accepted(local_broker):
+    address = {"bootstrap.servers": local_broker.bootstrap_servers}
+    check_settings({**address, "security.protocol": "PLAINTEXT"}, writing=True)
+    check_settings({**address, "transactional.id": "mine"})

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from smlnb import list_topics, peek
-from smlnb.errors import BrokerUnavailableError, DecodeError, TopicError
+from smlnb.errors import BrokerLimitError, BrokerUnavailableError, DecodeError, TopicError
 from smlnb.ingest.topics import ensure_topic, watermarks
 from tests.ingest.writing import numbers, produce
 
@@ -30,7 +30,12 @@ def test_a_topic_that_can_not_be_made_is_an_error_that_says_why(any_broker):
 
 def test_an_embedded_broker_of_another_process_makes_the_topic_by_itself(local_broker, topic_name, monkeypatch):
     monkeypatch.setattr("smlnb.ingest.topics.find_broker", lambda _: None)
-    assert ensure_topic(topic_name, 8, bootstrap_servers=local_broker.bootstrap_servers) == 4
+    there = {"bootstrap_servers": local_broker.bootstrap_servers}
+    with pytest.raises(BrokerLimitError, match="creates no topics for admin clients"):
+        ensure_topic(topic_name, 8, **there)
+    assert topic_name not in list_topics(**there)
+    assert ensure_topic(topic_name, **there) == 4
+    assert ensure_topic(topic_name, 8, **there) == 4
 
 
 def test_no_topic_is_made_that_kafka_would_not_have(local_broker, topic_name, monkeypatch):
