@@ -123,8 +123,8 @@ def demo(
 ) -> None:
     """Run the whole loop: data into a topic, live statistics, a model, scores into another topic and back.
 
-    Without an address it runs on an embedded broker. The data is Statlog (Shuttle), or synthetic data of its shape
-    where that can't be had.
+    Without an address, here or in the environment's SMLNB_KAFKA_BOOTSTRAP_SERVERS, it runs on an embedded broker. The
+    data is Statlog (Shuttle), or synthetic data of its shape where that can't be had.
 
     Example: [bold]smlnb demo --rows 20000[/]
     """
@@ -163,7 +163,7 @@ def replay(
     config: Config = None,
     rate: Annotated[float, typer.Option(help="Rows per second; 0 is as fast as possible.")] = 0,
     value_format: Annotated[str, typer.Option("--format", help="json or avro.")] = "json",
-    partitions: Annotated[int, typer.Option(help="Of the topic, if it has to be made.")] = 8,
+    partitions: Annotated[int | None, typer.Option(help="Of the topic, if it has to be made; 8 by default.")] = None,
 ) -> None:
     """Write the rows of a file into a topic, at a chosen rate.
 

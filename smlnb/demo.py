@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from smlnb.batch import Batch
 from smlnb.errors import ConfigError, DataError, KafkaError, NotEnoughDataError
 from smlnb.evaluate import Ranking, ranking
 from smlnb.ingest.broker import LocalBroker, is_local
-from smlnb.ingest.config import KafkaConfig
+from smlnb.ingest.config import ENVIRONMENT, KafkaConfig
 from smlnb.ingest.feed import Feed, connect
 from smlnb.ingest.kafka import from_kafka_arrow
 from smlnb.ingest.replay import Replay, replay
@@ -33,6 +34,7 @@ __all__ = ["Demo", "Outcome", "Progress", "Strange"]
 SOURCE: Final = "shuttle-sensor"
 SINK: Final = "shuttle-scores"
 PARTITIONS: Final = 8
+_ADDRESS: Final = f"{ENVIRONMENT}BOOTSTRAP_SERVERS"
 LEVELS: Final = {"q50": 0.50, "q95": 0.95, "q98": 0.98, "q99": 0.99}
 
 _ENOUGH = 1000  # records learned before the model is built
@@ -113,8 +115,8 @@ class Demo:
     Parameters
     ----------
     bootstrap_servers, config
-        A cluster to run on; an embedded broker by default. On a cluster where the topics are there already and not
-        empty, two others with a time stamp are used.
+        A cluster to run on; by default that of ``SMLNB_KAFKA_BOOTSTRAP_SERVERS``, else an embedded broker. On a
+        cluster where the topics are there already and not empty, two others with a time stamp are used.
     rows : int, optional
         How many; the whole set by default, and from its start again beyond that.
     rate : float, optional
@@ -163,6 +165,8 @@ class Demo:
                 raise
             self._own = LocalBroker(PARTITIONS)
             return KafkaConfig.of(self._own.bootstrap_servers)
+        if bootstrap_servers is None and os.environ.get(_ADDRESS) == given.bootstrap_servers:
+            self._note(f"The broker's address, {given.bootstrap_servers}, comes from the environment's {_ADDRESS}.")
         return given
 
     @property
@@ -234,7 +238,7 @@ class Demo:
             self._note(
                 f"The topic {(used or [SINK])[0]!r} is in use; this run writes to {self.source!r} and {self.sink!r}."
             )
-        self.partitions = ensure_topic(self.source, PARTITIONS, config=self.config)
+        self.partitions = ensure_topic(self.source, config=self.config)
         ensure_topic(self.sink, self.partitions, config=self.config)
         if self._own is not None and self._own.notice:
             self._note(self._own.notice)

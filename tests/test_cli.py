@@ -112,6 +112,16 @@ def test_the_demonstration_shows_its_result(run, monkeypatch, local_broker):
         assert part in result.output
 
 
+def test_the_demonstration_says_that_its_broker_comes_from_the_environment(run, monkeypatch, local_broker):
+    monkeypatch.setattr(smlnb.datasets, "shuttle", lambda: smlnb.datasets.shuttle_like(1500))
+    assert "SMLNB_KAFKA_BOOTSTRAP_SERVERS" in run("demo", "--help").output
+    monkeypatch.setenv("SMLNB_KAFKA_BOOTSTRAP_SERVERS", local_broker.bootstrap_servers)
+    result = run("demo", "--rate", 0)
+    assert result.exit_code == 0
+    said = f"address, {local_broker.bootstrap_servers}, comes from the environment's SMLNB_KAFKA_BOOTSTRAP_SERVERS"
+    assert said in " ".join(result.output.split())
+
+
 def test_fewer_rows_scored_than_produced_is_a_failure(run, monkeypatch):
     monkeypatch.setattr(smlnb.datasets, "shuttle", lambda: smlnb.datasets.shuttle_like(600))
     scores = Demo.run
