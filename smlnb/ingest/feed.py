@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, Literal, Self
 
 from streamz import Stream
 
-from smlnb.errors import StateMachineError
 from smlnb.ingest import nodes
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import Policy, from_kafka_arrow
@@ -212,17 +210,7 @@ class Feed:
             After ``timeout`` seconds.
         """
         ends = {} if rows is not None else self._ends()
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._source.progress:
-            while not self._reached(rows, ends):
-                if self.error is not None:
-                    raise self.error
-                if self.state != "running":
-                    raise StateMachineError(f"The feed is {self.state}; nothing more would be learned by waiting.")
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError(f"After {timeout:g} s {self!r} was not done.")
-                self._source.progress.wait(0.5 if left is None else min(left, 0.5))
+        self._source.wait_until(lambda: self._reached(rows, ends), timeout, self)
 
     def _ends(self) -> dict[tuple[str, int], int]:
         return {
@@ -234,8 +222,7 @@ class Feed:
     def _reached(self, rows: int | None, ends: Mapping[tuple[str, int], int]) -> bool:
         if rows is not None:
             return sum(learned for learned, *_ in self._learn.counts.values()) >= rows
-        positions = self._source.positions
-        return all(positions.get(place, 0) >= end for place, end in ends.items())
+        return self._source.reached(ends)
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ import atexit
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -256,6 +256,34 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             if positions is not None:
                 self._positions = dict(positions)
             self.start()
+
+    def wait_until(self, done: Callable[[], bool], timeout: float | None, whose: object) -> None:
+        """Wait until ``done()``, which is asked after each batch; errors name ``whose`` waiting it is.
+
+        Raises
+        ------
+        SmlnbError
+            What made the source fail.
+        StateMachineError
+            If it is paused or stopped before.
+        TimeoutError
+            After ``timeout`` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.progress:
+            while not done():
+                if self.error is not None:
+                    raise self.error
+                if self._state != "running":
+                    raise StateMachineError(f"Nothing to wait for: {whose!r}. Start or resume it.")
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError(f"{whose!r} was not done after {timeout:g} s.")
+                self.progress.wait(0.5 if left is None else min(left, 0.5))
+
+    def reached(self, ends: Mapping[Place, int]) -> bool:
+        """Return whether all before these offsets has been emitted."""
+        return all(self._positions.get(place, 0) >= end for place, end in ends.items())
 
     def _switch(self, state: str, what: str) -> None:
         with self.progress:

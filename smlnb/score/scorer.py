@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from smlnb.errors import ConfigError, ModelError, StateMachineError, TopicError
+from smlnb.errors import ConfigError, ModelError, TopicError
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import from_kafka_arrow
 from smlnb.ingest.metrics import Metrics
@@ -198,25 +197,12 @@ class Scorer:
             After ``timeout`` seconds.
         """
         ends = {} if rows is not None else {(self.source, p): e for p, (_, e) in self._ends().items()}
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._from.progress:
-            while not self._reached(rows, ends):
-                if self.error is not None:
-                    raise self.error
-                if self.state != "running":
-                    raise StateMachineError(
-                        f"The scorer into {self.sink!r} is {self.state}: nothing to wait for. Start it."
-                    )
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError(f"{self!r} was not done after {timeout:g} s")
-                self._from.progress.wait(0.5 if left is None else min(left, 0.5))
+        self._from.wait_until(lambda: self._reached(rows, ends), timeout, self)
 
     def _reached(self, rows: int | None, ends: Mapping[Place, int]) -> bool:
         if rows is not None:
             return self.metrics.rows >= rows
-        positions = self._from.positions
-        return all(positions.get(place, 0) >= end for place, end in ends.items())
+        return self._from.reached(ends)
 
     def _ends(self) -> dict[int, tuple[int, int]]:
         return watermarks(self.source, config=self.config)
