@@ -13,7 +13,7 @@ from smlnb.schema import Attribute, Kind, Schema
 from smlnb.stats.checks import LAWS, close
 from smlnb.stats.history import MINUTE, TIERS, History
 from smlnb.stats.moments import Moments
-from smlnb.stats.table import Table, numeric_block
+from smlnb.stats.table import Table, read_block
 from tests.stats.laws import law_settings
 from tests.stats.test_panes import MAKES, cells, cells_of, timed_blocks
 
@@ -149,7 +149,7 @@ def test_a_table_learns_through_a_history_with_its_numbers_read_once() -> None:
     records = pa.record_batch({"x": RNG.normal(size=600), "c": ["a", "b", "c"] * 200})
     history, plain = History(lambda: Table(schema)), Table(schema)
     times = RNG.integers(0, 10 * MINUTE, 600)
-    floats, _ = numeric_block(records, schema)
+    floats, records, _ = read_block(records, schema)
     history.update((floats, records), times, absorb=lambda table, part: table.update_floats(*part))
     plain.update(records)
     ours, theirs = history.total().result(), plain.result()
