@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,17 +82,12 @@ class Workspace:
 
     def _open(self) -> None:
         """Make the tables in a file that has none, in one transaction: nobody sees half a workspace."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._all_or_nothing():
             if not self._is_workspace():
                 for table in TABLES:
                     self._connection.execute(table)
                 self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
                 self._connection.execute(f"PRAGMA user_version={FORMAT}")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
         self._connection.execute("PRAGMA synchronous=FULL")
         with suppress(sqlite3.OperationalError):  # somebody else uses the file: the next to open it will
             self._connection.execute("PRAGMA journal_mode=WAL")
@@ -219,29 +214,32 @@ class Workspace:
         self.close()
 
     @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._all_or_nothing():
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise WorkspaceError(
                 f"{self.path} could not be written: {error}. What was saved before is still there."
             ) from error
 
-    def _fetch(self, query: str, values: list[Any]) -> Any:
-        try:
-            return self._connection.execute(query, values).fetchone()
-        except sqlite3.Error as error:
-            raise WorkspaceError(f"{self.path} could not be read: {error}.") from error
+    def _fetch(self, query: str, values: Sequence[Any]) -> Any:
+        rows = self._fetch_all(query, values)
+        return rows[0] if rows else None
 
-    def _fetch_all(self, query: str) -> list[Any]:
+    def _fetch_all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
-            return self._connection.execute(query).fetchall()
+            return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise WorkspaceError(f"{self.path} could not be read: {error}.") from error
 

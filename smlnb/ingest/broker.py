@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from smlnb.errors import BrokerLimitError, BrokerUnavailableError, StateMachineError, TopicError
 from smlnb.ingest._mock_cluster import MockCluster, MockLibraryError
+from smlnb.ingest.stoppable import Stoppable
 
 __all__ = [
     "LIMITS",
@@ -136,7 +136,7 @@ def find_broker(bootstrap_servers: str) -> LocalBroker | None:
     return None
 
 
-class LocalBroker:
+class LocalBroker(Stoppable):
     """A Kafka broker inside this process: the one that librdkafka brings.
 
     It speaks the real protocol on a real port of the loopback interface, so that other processes can connect as well,
@@ -246,17 +246,6 @@ class LocalBroker:
         self._cluster = self._producer = None
 
     close = stop
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         state = "" if self.running else ", stopped"

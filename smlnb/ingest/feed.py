@@ -6,8 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from streamz import Stream
 
@@ -15,6 +14,7 @@ from smlnb.ingest import nodes
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import Policy, from_kafka_arrow
 from smlnb.ingest.metrics import Metrics
+from smlnb.ingest.stoppable import Stoppable
 from smlnb.ingest.topics import watermarks
 from smlnb.project import Project
 
@@ -98,7 +98,7 @@ def connect(
     return feed
 
 
-class Feed:
+class Feed(Stoppable):
     """A project's connection to its topics; made by :func:`connect`.
 
     Attributes
@@ -223,17 +223,6 @@ class Feed:
         if rows is not None:
             return sum(learned for learned, *_ in self._learn.counts.values()) >= rows
         return self._source.reached(ends)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         m = self.metrics

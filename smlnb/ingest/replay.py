@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import pyarrow as pa
 from confluent_kafka import KafkaException, Message, Producer
@@ -20,6 +19,7 @@ from smlnb.ingest.broker import LocalBroker, check_settings
 from smlnb.ingest.config import KafkaConfig, client_error
 from smlnb.ingest.encode import row_encoder
 from smlnb.ingest.metrics import Rate
+from smlnb.ingest.stoppable import Stoppable
 from smlnb.ingest.tables import batches_of
 from smlnb.ingest.topics import ensure_topic, watermarks
 
@@ -119,7 +119,7 @@ class ReplayMetrics:
     bytes: int
 
 
-class Replay:
+class Replay(Stoppable):
     """Data on its way into a topic; made by :func:`replay`.
 
     Attributes
@@ -327,17 +327,6 @@ class Replay:
     def metrics(self) -> ReplayMetrics:
         """A snapshot of the numbers."""
         return ReplayMetrics(self.state, self.produced, self.total, self._seen.per_second, self.bytes)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         of = "" if self.total is None else f" of {self.total:,}"

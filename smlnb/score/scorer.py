@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from smlnb.errors import ConfigError, ModelError, TopicError
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import from_kafka_arrow
 from smlnb.ingest.metrics import Metrics
+from smlnb.ingest.stoppable import Stoppable
 from smlnb.ingest.topics import ensure_topic, watermarks
 from smlnb.score.encode import encoder
 from smlnb.score.nodes import score
@@ -27,7 +27,7 @@ _PATIENCE: Final = 10.0  # seconds that stop() waits for the broker
 _METHODS: Final = ("score_samples", "contributions", "feature_names_in_", "name", "version")
 
 
-class Scorer:
+class Scorer(Stoppable):
     """Scores each record of a source topic by a model into a sink topic, in a thread of its own. It never learns.
 
     Each output record has ``score``, ``quantile`` (the share of the earlier scores that are smaller), the flags
@@ -243,17 +243,6 @@ class Scorer:
     def bootstrap_servers(self) -> str:
         """The brokers' addresses."""
         return self.config.bootstrap_servers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         topics = f"{self.source!r} -> {self.sink!r}"
