@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from smlnb.errors import UnknownAttributeError
 from smlnb.schema import Attribute, Kind, Schema
@@ -16,6 +16,7 @@ from smlnb.stats.block import float_block
 from smlnb.stats.categories import Categories, CategoryCounts, as_text
 from smlnb.stats.centred import Centred
 from smlnb.stats.comoments import CoMomentSummary
+from smlnb.stats.ends import Ends, EndsSummary
 from smlnb.stats.histogram import Cells, Histogram
 from smlnb.stats.moments import Moments, MomentSummary
 from smlnb.stats.pairs import AttributePairs
@@ -94,6 +95,9 @@ class TableSummary:
         Of the category attributes, in the order of ``schema.categories``.
     profile : ProfileSummary, or None
         Distinct and frequent values, lengths of texts and lists; None after something was forgotten.
+    ends : EndsSummary, or None
+        First and last values of the numeric attributes, of the rows that came with times; None after something was
+        forgotten.
     """
 
     def __init__(self, table: Table) -> None:
@@ -108,6 +112,7 @@ class TableSummary:
         self.quantiles: QuantileSketches | None = sketches.result() if sketches else None
         self.categories: list[CategoryCounts] = table.categories.result()
         self.profile: ProfileSummary | None = table.profile.result() if not table.forgotten else None
+        self.ends: EndsSummary | None = table.ends.result() if not table.forgotten else None
 
     def pair_index(self, name: str) -> int:
         """Return the place of an attribute, or of ``attribute$value``, in ``pairs``."""
@@ -117,7 +122,7 @@ class TableSummary:
 
 
 class Table(Accumulator):
-    """Moments, co-moments, histograms, quantile sketches and category counts of the attributes of a schema.
+    """Moments, co-moments, histograms, quantile sketches, counts and first and last values of a schema's attributes.
 
     A block is an Arrow record batch; a column that it lacks counts as missing, one that the schema lacks is left alone.
 
@@ -128,6 +133,9 @@ class Table(Accumulator):
         Keep histograms of the numeric attributes.
     quantiles : bool, default True
         Keep quantile sketches of the numeric attributes.
+    distinct : bool, default False
+        Count the different and the frequent values of continuous attributes, too; see
+        :class:`~smlnb.stats.profile.Profile` for what it costs.
 
     Examples
     --------
@@ -137,7 +145,11 @@ class Table(Accumulator):
     ([2.0], {'a': 1, 'b': 1})
     """
 
-    def __init__(self, schema: Schema, *, histogram: bool = True, quantiles: bool = True) -> None:
+    version: ClassVar[int] = 2
+
+    def __init__(
+        self, schema: Schema, *, histogram: bool = True, quantiles: bool = True, distinct: bool = False
+    ) -> None:
         self.schema = schema
         self.n = 0
         self.forgotten = 0
@@ -147,19 +159,42 @@ class Table(Accumulator):
         self.histogram = Histogram(width) if histogram else None
         self.quantiles = Quantiles(width) if quantiles else None
         self.categories = Categories(len(schema.categories))
-        self.profile = Profile(schema)
+        self.profile = Profile(schema, continuous=distinct)
+        self.ends = Ends(width)
 
     @property
     def _numeric_parts(self) -> list[Moments | Histogram | Quantiles]:
         return [p for p in (self.moments, self.histogram, self.quantiles) if p is not None]
 
-    def update(self, block: pa.RecordBatch) -> None:
+    def update(self, block: pa.RecordBatch, times: ArrayLike | None = None, order: ArrayLike | None = None) -> None:
         """Absorb a record batch; what is no number in a numeric column counts as missing."""
         floats, readable, _ = read_block(block, self.schema)
-        self.update_floats(floats, readable)
+        self.update_floats(floats, readable, times, order)
 
-    def update_floats(self, floats: NDArray[np.float64], block: pa.RecordBatch) -> None:
-        """Absorb a record batch that :func:`read_block` has read."""
+    def update_floats(
+        self,
+        floats: NDArray[np.float64],
+        block: pa.RecordBatch,
+        times: ArrayLike | None = None,
+        order: ArrayLike | None = None,
+    ) -> None:
+        """Absorb a record batch that :func:`read_block` has read.
+
+        Parameters
+        ----------
+        floats : array, shape (numeric, rows)
+        block : pyarrow.RecordBatch
+        times : array of int, shape (rows,), optional
+            Milliseconds since 1970, of which first and last values are told; rows without are in all else.
+        order : array of int, shape (rows,), optional
+            Which of the rows of one time came first, such as their offsets.
+
+        Raises
+        ------
+        StatisticsError
+            If there are not as many times as rows. Nothing is absorbed then.
+        """
+        self.ends.update(floats, times, order)  # the only part that can refuse
         centred = Centred.of(floats)
         for part in self._numeric_parts:
             part.absorb(centred)
@@ -203,6 +238,7 @@ class Table(Accumulator):
         self.pairs.merge(other.pairs)
         self.categories.merge(other.categories)
         self.profile.merge(other.profile)
+        self.ends.merge(other.ends)
         self.n += other.n
         self.forgotten += other.forgotten
 
@@ -216,6 +252,7 @@ class Table(Accumulator):
         self.categories.widen(len(self.schema.categories))
         self.profile.n = self.n
         self.profile.grow(new)
+        self.ends.widen(len(self.schema.numeric))
 
     def result(self) -> TableSummary:
         """Return the results of all parts."""
@@ -223,27 +260,28 @@ class Table(Accumulator):
 
     def empty(self) -> Self:
         """Return an empty one of the same schema and options."""
-        return type(self)(self.schema, histogram=self.histogram is not None, quantiles=self.quantiles is not None)
+        return type(self)(self.schema, **self._options)
+
+    @property
+    def _options(self) -> dict[str, bool]:
+        return {
+            "histogram": self.histogram is not None,
+            "quantiles": self.quantiles is not None,
+            "distinct": self.profile.continuous,
+        }
 
     def configuration(self) -> dict[str, Any]:
         """Return schema and options."""
-        return {
-            "schema": self.schema.state(),
-            "histogram": self.histogram is not None,
-            "quantiles": self.quantiles is not None,
-        }
+        return {"schema": self.schema.state(), **self._options}
 
     def _payload(self) -> State:
-        parts = {type(p).__name__: p.state() for p in [*self._numeric_parts, self.pairs, self.categories, self.profile]}
-        return {"n": self.n, "forgotten": self.forgotten, "parts": parts}
+        parts = (*self._numeric_parts, self.pairs, self.categories, self.profile, self.ends)
+        return {"n": self.n, "forgotten": self.forgotten, "parts": {type(p).__name__: p.state() for p in parts}}
 
     @classmethod
     def _from_payload(cls, configuration: Mapping[str, Any], payload: Mapping[str, Any]) -> Self:
-        table = cls(
-            Schema.from_state(configuration["schema"]),
-            histogram=configuration["histogram"],
-            quantiles=configuration["quantiles"],
-        )
+        options = {name: configuration[name] for name in ("histogram", "quantiles", "distinct")}
+        table = cls(Schema.from_state(configuration["schema"]), **options)
         table.n, table.forgotten = payload["n"], payload["forgotten"]
         parts = payload["parts"]
         table.moments = Moments.from_state(parts["Moments"])
@@ -252,4 +290,5 @@ class Table(Accumulator):
         table.quantiles = Quantiles.from_state(parts["Quantiles"]) if configuration["quantiles"] else None
         table.categories = Categories.from_state(parts["Categories"])
         table.profile = Profile.from_state(parts["Profile"])
+        table.ends = Ends.from_state(parts["Ends"])
         return table
