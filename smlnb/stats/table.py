@@ -218,7 +218,11 @@ class Table(Accumulator):
         ForgetError
             If the rows were not learned here, or fewer than six digits of a sum would be left.
         """
-        floats, block, _ = read_block(block, self.schema)
+        floats, readable, _ = read_block(block, self.schema)
+        self.forget_floats(floats, readable)
+
+    def forget_floats(self, floats: NDArray[np.float64], block: pa.RecordBatch) -> None:
+        """Take out a record batch that :func:`read_block` has read; see :meth:`forget`."""
         columns = self._category_columns(block)
         left = self.copy()
         left.moments.forget(floats)
