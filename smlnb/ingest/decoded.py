@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["EMPTY", "NO_FIELDS", "TOMBSTONE", "Decoded", "Decoder"]
+__all__ = ["EMPTY", "NO_FIELDS", "TOMBSTONE", "Decoded", "Decoder", "Headers"]
 
 TOMBSTONE = "tombstone: the record has no value"
 EMPTY = "the value is empty"
 NO_FIELDS = "the record has no fields"
+
+Headers = Sequence[Sequence[tuple[str, bytes | None]] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,26 @@ class Decoded:
 class Decoder(Protocol):
     """Something that makes columns of values, and remembers the columns it has seen.
 
-    The type of a column is that of its first value; in the first batch of JSON, that of most values, so that one
+    The type of a column is that of its first value; in the first batch of JSON or CSV, that of most values, so that one
     strange record at the beginning does not make strangers of all others. Later records may bring new columns, leave
     columns out (they are null) and turn whole numbers into decimal ones; a record in which a column changes its type
     otherwise is refused.
+
+    Attributes
+    ----------
+    uses_headers : bool
+        Whether the headers of the records can matter; where they can't, nobody needs to read them.
     """
 
-    def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Decode the values; what can't be decoded is refused by itself, with a reason; nothing is raised for it."""
+    uses_headers: bool
+
+    def decode(self, values: Sequence[bytes | None], headers: Headers | None = None) -> Decoded:
+        """Decode the values; what can't be decoded is refused by itself, with a reason; nothing is raised for it.
+
+        Parameters
+        ----------
+        values : sequence of bytes or None
+        headers : sequence, optional
+            For each value the headers of its record, as (name, value), or None.
+        """
         ...

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from smlnb.ingest.decoded import EMPTY, NO_FIELDS, TOMBSTONE
 from smlnb.ingest.json_decode import MAX_COLUMNS, JsonDecoder
+from smlnb.ingest.json_types import MAX_DEPTH
 
 
 def lines(*records):
@@ -46,6 +47,9 @@ BAD = {
     "twice": (b'{"x": 1, "x": 1}', "'x' appears twice"),
     "twice with null": (b'{"x": null, "x": 1}', "'x' appears twice"),
     "twice with another missing": (b'{"s": "a", "s": "b"}', "'s' appears twice"),
+    "twice, within": (b'{"o": {"k": 1, "k": 2}}', "'o.k' appears twice"),
+    "twice, the object": (b'{"o": {"k": 1}, "o": {"k": 2}}', "'o' appears twice"),
+    "one column twice": (b'{"o.k": 1}', "one column 'o.k'"),
     "twice, escaped": (b'{"x": 1, "\\u0078": 1}', "'x' appears twice"),
     "2^63": (b'{"x": 9223372036854775808}', "'x' is a whole number beyond 64 bits"),
     "many digits": (b'{"x": ' + b"9" * 6_000 + b"}", "out of range"),
@@ -55,6 +59,8 @@ BAD = {
     "changed to number": (b'{"s": 1}', "'s' holds whole numbers, but held text before"),
     "changed to list": (b'{"x": [1]}', "'x' holds lists of numbers, but held whole numbers before"),
     "changed to object": (b'{"x": {}}', "'x' holds objects"),
+    "changed from object": (b'{"o": 5}', "'o' holds whole numbers, but held objects before"),
+    "changed within": (b'{"o": {"k": "text"}}', "'o.k' holds text, but held whole numbers before"),
     "deep": (b'{"o": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}", "too deeply"),
     "deep objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "too deeply"),
     "avro": (b"\0\0\0\0\1\2\3", "zero byte"),
@@ -95,8 +101,11 @@ GOOD = {
     "numbers": (b'{"l": [1, 2.5, null]}', {"l": [1.0, 2.5, None]}),
     "texts": (b'{"l": ["a", null]}', {"l": ["a", None]}),
     "mixed list": (b'{"l": [1, "a"]}', {"l": '[1, "a"]'}),
-    "object": (b'{"o": {"a": [1]}}', {"o": '{"a": [1]}'}),
-    "a key twice within an object, kept as it is": (b'{"o": {"a": 1, "a": 2}}', {"o": '{"a": 1, "a": 2}'}),
+    "object": (b'{"o": {"a": [1]}}', {"o.a": [1.0]}),
+    "list of objects": (b'{"l": [{"a": 1}]}', {"l": '[{"a": 1}]'}),
+    "a key twice within a list, kept as it is": (b'{"l": [{"a": 1, "a": 2}]}', {"l": '[{"a": 1, "a": 2}]'}),
+    "dots in a name": (b'{"a.b": 1, "a": {"c": 2}}', {"a.b": 1, "a.c": 2}),
+    "no names": (b'{"": {"": 1}}', {".": 1}),
     "blanks": (b' { "x" : 1 } \n', {"x": 1}),
     "ten megabytes": (b'{"s": "' + b"x" * 10_000_000 + b'"}', {"s": "x" * 10_000_000}),
 }
@@ -121,6 +130,8 @@ def test_what_is_unusual_and_right_is_kept(name):
         (["t"], [1.5]),
         ([1, "a"], ["t"]),
         ("text", {"k": 1}),
+        ({"k": 1}, "text"),
+        ({"k": "text"}, {"k": 1}),
     ],
     ids=str,
 )
@@ -129,7 +140,7 @@ def test_one_strange_record_at_the_begin_does_not_make_strangers_of_all_others(s
     decoded = decoder.decode(lines({"x": strange, "only here": 1}, *({"x": usual, "y": 1} for _ in range(3))))
     ((index, reason),) = decoded.refused
     assert (index, "in most records" in reason) == (0, True)
-    assert decoded.data.schema.names == ["x", "y"]
+    assert decoded.data.schema.names == ["x.k" if isinstance(usual, dict) else "x", "y"]
     assert decoder.decode(lines({"x": usual, "y": 2})).refused == ()
 
 
@@ -213,15 +224,65 @@ def test_no_values_are_no_rows():
     assert JsonDecoder().decode([]).data.num_rows == 0
 
 
+def test_objects_within_objects_are_columns_named_by_their_path():
+    decoder = JsonDecoder()
+    first = decoder.decode(lines({"id": 1, "at": {"x": 0.5, "in": {"k": "a"}}}))
+    assert first.data.to_pydict() == {"id": [1], "at.x": [0.5], "at.in.k": ["a"]}
+    later = decoder.decode(lines({"id": 2, "at": {"x": 1.5, "in": {"k": "b"}, "y": True}}, {"id": 3, "at": {}}))
+    assert later.refused == ()
+    assert later.data.to_pydict() == {"id": [2, 3], "at.x": [1.5, None], "at.in.k": ["b", None], "at.y": [True, None]}
+
+
+def test_an_object_that_is_missing_or_null_leaves_its_columns_null():
+    decoder = JsonDecoder()
+    decoder.decode(lines({"id": 1, "at": {"x": 0.5}}, {"id": 2, "at": {"x": 0.5}}))
+    decoded = decoder.decode(lines({"id": 1}, {"id": 2, "at": None}, {"id": 3, "at": {}}, {"id": 4, "at": {"x": 1.0}}))
+    assert decoded.refused == ()
+    assert decoded.data.to_pydict() == {"id": [1, 2, 3, 4], "at.x": [None, None, None, 1.0]}
+
+
+@pytest.mark.parametrize("first", [{}, None], ids=str)
+def test_an_object_that_was_empty_or_null_gets_columns_when_it_has_fields(first):
+    decoder = JsonDecoder()
+    decoder.decode(lines({"id": 1, "at": first}))
+    assert decoder.decode(lines({"id": 2, "at": {"x": 1}})).data.to_pydict() == {"id": [2], "at.x": [1]}
+
+
+def test_objects_nested_deeper_than_the_limit_are_kept_as_text():
+    record = {"end": 1}
+    for _ in range(MAX_DEPTH):
+        record = {"o": record}
+    decoder = JsonDecoder()
+    for _ in range(2):
+        assert decoder.decode(lines(record)).data.to_pylist() == [{".".join("o" * MAX_DEPTH): '{"end": 1}'}]
+
+
+def test_a_million_levels_in_a_place_that_is_kept_as_text_are_refused():
+    decoder = JsonDecoder()
+    decoder.decode(lines({"l": [1, "a"]}, {"l": [1, "a"]}))
+    ((index, reason),) = decoder.decode([b'{"l": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}"]).refused
+    assert (index, reason) == (0, "nested too deeply")
+
+
+def flattened(record, path=""):
+    flat = {}
+    for key, value in record.items():
+        flat |= flattened(value, f"{path}{key}.") if isinstance(value, dict) else {path + key: value}
+    return flat
+
+
 scalars = {
     "whole": st.integers(-(2**63), 2**63 - 1),
     "decimal": st.floats(allow_nan=False, allow_infinity=False).map(lambda f: f + 0.5 if f.is_integer() else f),
     "flag": st.booleans(),
     "text": st.text(st.characters(exclude_categories=["Cs"])),
 }
-records = st.lists(
-    st.fixed_dictionaries({}, optional={k: st.none() | v for k, v in scalars.items()}), min_size=1, max_size=30
+fields = st.fixed_dictionaries({}, optional={k: st.none() | v for k, v in scalars.items()})
+within = st.fixed_dictionaries({}, optional={**{k: st.none() | v for k, v in scalars.items()}, "o": st.none() | fields})
+nested = st.fixed_dictionaries(
+    {}, optional={**{k: st.none() | v for k, v in scalars.items()}, "o": st.none() | within, "p": fields}
 )
+records = st.lists(nested, min_size=1, max_size=30)
 
 
 @given(batches=st.lists(records, min_size=1, max_size=3), ascii_only=st.booleans())
@@ -230,11 +291,11 @@ def test_what_comes_out_is_what_the_standard_library_reads(batches, ascii_only):
     for batch in batches:
         values = [json.dumps(r, ensure_ascii=ascii_only).encode() for r in batch]
         decoded = decoder.decode(values)
-        assert all(reason == NO_FIELDS and values[i] == b"{}" for i, reason in decoded.refused)
+        assert all(reason == NO_FIELDS and flattened(json.loads(values[i])) == {} for i, reason in decoded.refused)
         kept = [values[i] for i in decoded.rows.tolist()]
         assert len(kept) + len(decoded.refused) == len(values)
         for row, value in zip(decoded.data.to_pylist(), kept, strict=True):
-            reference = json.loads(value)
+            reference = flattened(json.loads(value))
             assert {k: v for k, v in row.items() if v is not None} == {
                 k: v for k, v in reference.items() if v is not None
             }
