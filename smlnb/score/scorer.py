@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
+import pandas as pd
+
 from smlnb.errors import ConfigError, ModelError, TopicError
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import from_kafka_arrow
@@ -18,6 +20,7 @@ from smlnb.score.nodes import score
 from smlnb.score.position import committed
 from smlnb.score.scored import Judge
 from smlnb.score.sink import to_kafka_arrow
+from smlnb.score.thresholds import FLAGS
 
 __all__ = ["Scorer"]
 
@@ -239,6 +242,22 @@ class Scorer(Stoppable):
         """The quantiles of all scores so far, ``{"q50", "q95", "q98", "q99"}``; empty before the first."""
         return self._judge.thresholds.quantiles()
 
+    def thresholds(self) -> pd.DataFrame:
+        """Return the scores above which records are flagged now, and how well they are known.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by flag: ``level``, the share of all scores so far that are at most ``value``, and the bounds
+            ``lower`` and ``upper`` between which the true quantile lies with 99.7 % confidence. NaN before the first
+            score.
+        """
+        found = self._judge.thresholds.bounds()
+        return pd.DataFrame(
+            {"level": found.ranks, "value": found.values, "lower": found.low, "upper": found.high},
+            index=pd.Index(FLAGS, name="flag"),
+        )
+
     @property
     def bootstrap_servers(self) -> str:
         """The brokers' addresses."""
@@ -250,14 +269,15 @@ class Scorer(Stoppable):
 
     def _repr_html_(self) -> str:
         metrics = self.metrics
-        quantiles = ", ".join(f"{name} {value:.2f}" for name, value in self.quantiles.items())
+        limits = self.thresholds().dropna()
+        thresholds = ", ".join(f"{t.Index} {t.value:.2f} ({t.lower:.2f} to {t.upper:.2f})" for t in limits.itertuples())
         facts = {
             "state": metrics.state,
             "model": f"{self.model.name}, version {self.model.version}",
             "topics": f"{self.source} → {self.sink}",
             "scores": f"{metrics.rows:,} written, {metrics.rate:,.0f} per second, {metrics.lag:,} to go",
             "refused": f"{metrics.refused:,}",
-            "quantiles": quantiles or "none yet",
+            "thresholds": thresholds or "none yet",
             "kept": ", ".join(self.keep) or "nothing",
         }
         if metrics.broker_error:

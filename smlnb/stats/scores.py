@@ -16,6 +16,7 @@ __all__ = ["BoundedQuantiles", "ScoreQuantiles"]
 
 Vector = NDArray[np.float64]
 SIGMAS = 3
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class BoundedQuantiles:
     ranks, values : array, shape (ranks,)
         As asked for, and the scores there; NaN where there are none yet.
     low, high : array, shape (ranks,)
-        The true quantile lies between them, at three standard deviations.
+        The true quantile lies between them, at three standard deviations: 99.7 % confidence.
     """
 
     ranks: Vector
@@ -41,7 +42,8 @@ class ScoreQuantiles(Accumulator):
 
     The error of a rank shrinks towards the top: with ``k=12`` the rank 0.5 is within 0.016 of the truth, 0.99 within
     0.0003 and 0.999 within 0.00003, at three standard deviations and in about 8 kB. NaN and infinite scores are counted
-    apart. Scores are kept as float32: relative to their size, seven digits.
+    apart. Scores are rounded up to float32 (seven digits, at most 3.4e38), so that none is above the quantile that it
+    made itself.
 
     Parameters
     ----------
@@ -68,6 +70,7 @@ class ScoreQuantiles(Accumulator):
         self._missing = 0
         self._infinite = 0
         self._sketch = req_floats_sketch(k, True)
+        self._asked: Any = None  # a copy for questions, since they sort a sketch; made at the first one
 
     @property
     def count(self) -> int:
@@ -79,8 +82,8 @@ class ScoreQuantiles(Accumulator):
         scores = np.ravel(block)
         missing = int(np.count_nonzero(np.isnan(scores)))
         finite = scores[np.isfinite(scores)]
-        largest = np.finfo(np.float32).max
-        self._sketch.update(np.clip(finite, -largest, largest).astype(np.float32))
+        self._sketch.update(_rounded_up(finite))
+        self._asked = None
         self.n += len(scores)
         self._missing += missing
         self._infinite += len(scores) - missing - len(finite)
@@ -90,23 +93,57 @@ class ScoreQuantiles(Accumulator):
         self._check_mergeable(other)
         if not other._sketch.is_empty():
             self._sketch.merge(other._sketch)
+        self._asked = None
         self.n += other.n
         self._missing += other._missing
         self._infinite += other._infinite
 
-    def result(self, ranks: ArrayLike = (0.5, 0.95, 0.98, 0.99)) -> BoundedQuantiles:
-        """Return the scores at ``ranks``, with bounds."""
+    def result(self, ranks: ArrayLike = (0.5, 0.95, 0.98, 0.99), *, inclusive: bool = True) -> BoundedQuantiles:
+        """Return the scores at ``ranks``, with bounds.
+
+        Parameters
+        ----------
+        ranks : array_like, shape (ranks,)
+            From 0 to 1.
+        inclusive : bool, default True
+            Take the smallest score with at least this share at or below it, as NumPy's ``"inverted_cdf"``; otherwise
+            the next one where exactly this share is. The bounds hold for both.
+
+        Raises
+        ------
+        ValueError
+            If a rank is not between 0 and 1.
+        """
         wanted = np.atleast_1d(np.asarray(ranks, dtype=float))
+        if not ((wanted >= 0) & (wanted <= 1)).all():
+            raise ValueError(f"ranks lie between 0 and 1, not at {ranks!r}")
         if self._sketch.is_empty():
             nan = np.full(wanted.shape, np.nan)
             return BoundedQuantiles(wanted, nan, nan.copy(), nan.copy())
-        sketch = req_floats_sketch.deserialize(self._sketch.serialize())  # a question sorts the sketch: ask a copy
+        sketch = self._asked_now()
         low = [sketch.get_rank_lower_bound(q, SIGMAS) for q in wanted.tolist()]
         high = [sketch.get_rank_upper_bound(q, SIGMAS) for q in wanted.tolist()]
-        # inclusive: the smallest score that at least this share is at most, as NumPy's "inverted_cdf"
-        values, lows = (np.array(sketch.get_quantiles(list(r), True), float) for r in (wanted.tolist(), low))
-        highs = np.array(sketch.get_quantiles(high, False), float)
-        return BoundedQuantiles(wanted, values, lows, highs)
+        return BoundedQuantiles(
+            wanted, _at(sketch, wanted, inclusive), _at(sketch, low, inclusive=True), _at(sketch, high, inclusive=False)
+        )
+
+    def below(self, scores: Vector) -> Vector:
+        """Return the share of the scores absorbed that are smaller than each of these; NaN where it is unknown.
+
+        Parameters
+        ----------
+        scores : array, shape (rows,)
+            Finite; compared as float32.
+        """
+        if self._sketch.is_empty() or len(scores) == 0:
+            return np.full(len(scores), np.nan)
+        points, place = np.unique(_rounded_up(scores), return_inverse=True)  # the sketch wants them sorted, different
+        return np.array(self._asked_now().get_cdf(points.tolist()), dtype=float)[place]
+
+    def _asked_now(self) -> Any:
+        if self._asked is None:
+            self._asked = req_floats_sketch.deserialize(self._sketch.serialize())
+        return self._asked
 
     def empty(self) -> Self:
         """Return an empty one of the same configuration."""
@@ -131,3 +168,19 @@ class ScoreQuantiles(Accumulator):
         # safe: the digest over these bytes was verified before
         scores._sketch = req_floats_sketch.deserialize(payload["sketch"])
         return scores
+
+
+def _rounded_up(scores: Vector) -> NDArray[np.float32]:
+    """Return the smallest float32 not below each score, the largest one for what is beyond it."""
+    near = np.clip(scores, -LARGEST, LARGEST)
+    rounded = near.astype(np.float32)
+    np.nextafter(rounded, np.float32(np.inf), out=rounded, where=rounded < near)
+    return rounded
+
+
+def _at(sketch: Any, ranks: ArrayLike, inclusive: bool) -> Vector:
+    """Return the scores at ranks; beyond 0 and 1 the extremes, which are exact."""
+    clipped = np.clip(np.asarray(ranks, dtype=float), 0.0, 1.0)
+    scores = np.array(sketch.get_quantiles(clipped.tolist(), inclusive), dtype=float)
+    scores[clipped == 0] = sketch.get_min_value()  # need not be among the samples
+    return scores

@@ -98,7 +98,7 @@ def test_each_record_has_one_score_beside_its_own_coordinates_in_order(
     with Scorer(model, source, sink, bootstrap_servers=servers, keep=["label", "i"]).start() as scorer:
         scorer.wait(timeout=60)
         assert (scorer.state, scorer.metrics.rows, scorer.metrics.lag) == ("running", ROWS, 0)
-        quantiles = scorer.quantiles
+        quantiles, thresholds = scorer.quantiles, scorer.thresholds()
     assert scorer.state == "stopped"
     found = read(any_broker, sink, ROWS)
     assert len(found) == ROWS
@@ -115,6 +115,10 @@ def test_each_record_has_one_score_beside_its_own_coordinates_in_order(
         assert record["score"] == expected[i]
         assert (record["model"], record["model_version"]) == ("hba1", 1)
     assert quantiles["q95"] == pytest.approx(np.quantile(expected, 0.95), rel=0.05)
+    assert thresholds["value"].to_dict() == {name: quantiles[name] for name in ("q95", "q98", "q99")}
+    for t in thresholds.itertuples():
+        assert t.lower <= np.quantile(expected, t.level, method="inverted_cdf") * (1 + 1e-6)
+        assert t.upper >= np.quantile(expected, t.level, method="inverted_cdf")
 
 
 def test_flags_follow_from_the_thresholds_in_the_same_record_after_the_warm_up(
@@ -347,6 +351,7 @@ def test_an_empty_source_is_caught_up_at_once(local_broker, topics, create_topic
         scorer.wait(timeout=10)
         assert scorer.metrics.rows == 0
         assert scorer.quantiles == {}
+        assert scorer.thresholds()["value"].isna().all()
 
 
 def test_it_shows_itself(local_broker, topics, create_topic, produce, model):

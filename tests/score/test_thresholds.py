@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from datasketches import kll_doubles_sketch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smlnb.score.thresholds import LEVELS, Thresholds
 
@@ -44,8 +47,58 @@ def test_a_score_does_not_judge_itself():
     assert marks.flags.all()
 
 
-def test_a_stream_of_equal_scores_has_no_flags():
-    assert not Thresholds().mark(np.ones(3000)).flags.any()
+@pytest.mark.parametrize("score", [1.0, 0.1, -0.1, 1 / 3, 1e-300, -1e-300, 1e30, 0.0])
+def test_a_stream_of_equal_scores_has_no_flags(score):
+    marks = Thresholds().mark(np.full(3000, score))
+    assert not marks.flags.any()
+    assert (marks.quantiles[500:] == 0).all()
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=200), st.lists(st.integers(-10, 10), max_size=20))
+def test_few_scores_are_judged_as_by_sorting_them(before, after):
+    thresholds = Thresholds(warm_up=len(before))
+    thresholds.mark(np.array(before, float))
+    marks = thresholds.mark(np.array(after, float))
+    ordered = np.sort(before)
+    np.testing.assert_allclose(marks.quantiles, np.searchsorted(ordered, after) / len(before), rtol=1e-12)
+    for level, limits in zip(LEVELS, marks.thresholds.T, strict=True):
+        assert (limits == ordered[int(level * len(before) + 1e-9)]).all()
+
+
+def test_the_bounds_hold_the_true_thresholds_and_are_narrower_the_higher_the_level():
+    scores = np.random.default_rng(11).lognormal(0, 2, 100_000)
+    thresholds = Thresholds()
+    thresholds.mark(scores)
+    found = thresholds.bounds()
+    assert found.ranks.tolist() == list(LEVELS)
+    assert list(thresholds.quantiles(LEVELS).values()) == found.values.tolist()
+    assert ((found.low <= found.values) & (found.values <= found.high)).all()
+    ordered = np.sort(scores)
+    below, upto = np.searchsorted(ordered, found.low) / len(scores), np.searchsorted(ordered, found.high) / len(scores)
+    assert ((below <= LEVELS) & (np.array(LEVELS) <= upto)).all()
+    assert ((upto - below) < 0.1 * (1 - np.array(LEVELS))).all()
+    assert (np.diff(upto - below) < 0).all()
+
+
+def test_before_the_first_score_the_bounds_are_unknown():
+    found = Thresholds().bounds()
+    assert np.isnan([found.values, found.low, found.high]).all()
+
+
+def test_the_thresholds_are_nearer_to_the_truth_than_those_of_a_sketch_of_even_accuracy_three_times_as_large():
+    levels, rows = np.array([*LEVELS, 0.999]), 20_000
+    errors = {"ours": [], "even": []}
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        scores = rng.standard_cauchy(rows) if seed % 2 else rng.lognormal(0, 2, rows)
+        thresholds, even = Thresholds(), kll_doubles_sketch(2000)
+        thresholds.mark(scores)
+        even.update(scores)
+        ordered = np.sort(scores)
+        for name, found in (("ours", thresholds.bounds(levels).values), ("even", even.get_quantiles(levels))):
+            errors[name].append(np.searchsorted(ordered, found) / rows - levels)
+    ours, even = (np.sqrt(np.mean(np.square(e), axis=0)) for e in errors.values())
+    assert (ours < even).all()
 
 
 @pytest.mark.parametrize("order", ["as drawn", "ascending", "descending"])

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from scipy import stats
 
+from smlnb.stats.base import Accumulator
 from smlnb.stats.distinct import Distinct
 from smlnb.stats.frequent import FrequentItems
 from smlnb.stats.quantiles import Quantiles
@@ -58,11 +60,11 @@ def rank_errors(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(below - RANKS, RANKS - upto), 0.0)
 
 
-def merged(values: np.ndarray, rng: np.random.Generator) -> Quantiles:
-    """Return sketches of parts, merged in a random tree."""
-    forest = []
-    for part in np.array_split(values, PARTS):
-        sketch = Quantiles(1)
+def absorbed(make: Callable[[], Any], values: np.ndarray, rng: np.random.Generator, way: str) -> Any:
+    """Return a sketch of all values, or of parts, merged in a random tree."""
+    forest: list[Accumulator] = []
+    for part in np.array_split(values, 1 if way == "one pass" else PARTS):
+        sketch = make()
         sketch.update(part[None, :])
         forest.append(sketch)
     while len(forest) > 1:
@@ -78,11 +80,7 @@ def test_ranks_of_kll_are_within_the_promised_error_in_99_percent_of_the_questio
     for seed in range(RUNS):
         rng = np.random.default_rng([seed, 1])
         values = SHAPES[shape](rng)
-        if way == "one pass":
-            sketch = Quantiles(1)
-            sketch.update(values[None, :])
-        else:
-            sketch = merged(values, rng)
+        sketch = absorbed(lambda: Quantiles(1), values, rng, way)
         found = sketch.result()
         # the promise is for one rank; a run asks for one, chosen at random, so that runs are independent
         asked = int(rng.integers(len(RANKS)))
@@ -92,19 +90,23 @@ def test_ranks_of_kll_are_within_the_promised_error_in_99_percent_of_the_questio
     assert_share(hits, RUNS, 0.99, f"KLL, {shape}, {way}")
 
 
+@pytest.mark.parametrize(("k", "most_bytes"), [(12, 8_000), (50, 20_000)])
+@pytest.mark.parametrize("way", ["one pass", "merged in a random tree"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_ranks_of_scores_are_within_three_deviations(shape: str) -> None:
+def test_ranks_of_scores_are_within_three_deviations(shape: str, way: str, k: int, most_bytes: int) -> None:
     hits = 0
     for seed in range(RUNS):
         rng = np.random.default_rng([seed, 2])
         values = SHAPES[shape](rng).astype(np.float32).astype(float)
-        scores = ScoreQuantiles()
-        scores.update(values[None, :])
+        scores = absorbed(lambda: ScoreQuantiles(k), values, rng, way)
         rank = float(rng.choice([0.5, 0.9, 0.95, 0.98, 0.99, 0.999]))
         found = scores.result([rank])
         truth = np.quantile(values, rank, method="inverted_cdf")
         hits += int(found.low[0] <= truth <= found.high[0])
-    assert_share(hits, RUNS, 0.99, f"ReqSketch, {shape}")
+        kept = scores._sketch
+        assert (kept.get_min_value(), kept.get_max_value(), kept.n) == (values.min(), values.max(), ROWS)
+        assert len(kept.serialize()) <= most_bytes
+    assert_share(hits, RUNS, 0.99, f"ReqSketch, k={k}, {shape}, {way}")
 
 
 @pytest.mark.parametrize("different", [10, 500, 5_000, 20_000])
