@@ -62,6 +62,8 @@ class Batch:
         Records in the interval that could not be decoded.
     raw : sequence of (key, value), optional
         The undecoded records, row by row, for dead letters.
+    times : array of int64, shape (rows,), optional
+        The time of each row, in milliseconds since 1970.
 
     Examples
     --------
@@ -79,10 +81,13 @@ class Batch:
     offsets: NDArray[np.int64]
     refused: tuple[Refusal, ...] = ()
     raw: Sequence[tuple[bytes | None, bytes | None]] | None = field(default=None, repr=False)
+    times: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.data.num_rows != len(self.offsets):
             raise ValueError(f"{self.data.num_rows} rows but {len(self.offsets)} offsets")
+        if self.times is not None and len(self.times) != len(self.offsets):
+            raise ValueError(f"{len(self.offsets)} rows but {len(self.times)} times")
         if not 0 <= self.start <= self.stop:
             raise ValueError(f"positions [{self.start}, {self.stop}) are no interval")
 

@@ -134,7 +134,7 @@ class Explorable(ABC):
         """Ask which of two samples is larger; see :func:`smlnb.exploration.ranks.mann_whitney`."""
         return ranks.mann_whitney(self.summary(), x, y, other=None if other is None else other.summary())
 
-    def compare(self, after: Explorable, thresholds: drift.Thresholds | None = None) -> drift.Drift:
+    def compare(self, after: Explorable, /, *, thresholds: drift.Thresholds | None = None) -> drift.Drift:
         """Tell what has drifted from these statistics to later ones; see :func:`smlnb.exploration.drift.drift`."""
         return drift.drift(self.summary(), after.summary(), thresholds)
 

@@ -5,33 +5,43 @@ from __future__ import annotations
 import html
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from smlnb.batch import Batch, Refusal, as_record_batch
-from smlnb.errors import BadRecordsError, ForgetError, MergeError, SchemaError, StateError, StateMachineError
-from smlnb.explorable import Explorable
+from smlnb.batch import Batch, as_record_batch
+from smlnb.errors import (
+    BadRecordsError,
+    ForgetError,
+    MergeError,
+    SchemaError,
+    StateError,
+)
 from smlnb.filter import RowFilter
+from smlnb.intake import Counts, Learned, Types, take_in
 from smlnb.journal import Journal
 from smlnb.models.base import AnomalyModel
+from smlnb.options import Options, Span
 from smlnb.packing import read_file, write_file
-from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
-from smlnb.shards import Counts, Learned, Shard, bad_rows
+from smlnb.past import Key, Past
+from smlnb.recent import Recent
+from smlnb.schema import Schema
+from smlnb.shards import Shard
 from smlnb.stats.base import Plain, State, digest_of
-from smlnb.stats.table import Table, TableSummary, read_block
+from smlnb.stats.panes import as_times
+from smlnb.stats.table import Table, TableSummary
 
 __all__ = ["Project"]
 
-Key = tuple[str, int]
+FORMAT = 2
 
 
-class Project(Explorable):
+class Project(Past):
     """Statistics of a stream, ready for any question and any model.
 
     Each record is read once. One state is kept per (topic, partition), with the offset that comes next, and one for
@@ -49,6 +59,20 @@ class Project(Explorable):
         Keep histograms: needed for ``histogram()`` and for ``hba``.
     quantiles : bool, default True
         Keep quantile sketches.
+    distinct : bool, default False
+        Count distinct and frequent values of continuous attributes, too; of the others they are always counted.
+    history : bool or sequence of (duration, panes), default False
+        Keep the past: minutes for an hour, half hours for a day, days for a quarter, or panes as given. Then
+        :meth:`between` answers for any interval, and :meth:`compare` for two. It takes, for each partition, up to 200
+        times the memory of the statistics.
+    window : int or str, optional
+        Keep the latest records apart: so many, or those of so much time, such as ``"10min"``; see :meth:`window`.
+    decay : int or str, optional
+        Keep figures in which a record counts half as much after so many others, or after so much time; see
+        :meth:`fading`.
+    time : str, optional
+        The column that holds the time of a record: timestamps, ISO 8601 texts, or milliseconds since 1970. By default
+        it is the broker's, or of data learned directly the clock.
     row_filter : str, optional
         Learn only records for which this holds, such as ``"s1 >= 1 and kind == 'a'"``; the others are counted. See
         :class:`~smlnb.filter.RowFilter`.
@@ -72,31 +96,41 @@ class Project(Explorable):
         columns: Sequence[str] | None = None,
         histogram: bool = True,
         quantiles: bool = True,
+        distinct: bool = False,
+        history: bool | Sequence[tuple[Span, int]] = False,
+        window: Span | None = None,
+        decay: Span | None = None,
+        time: str | None = None,
         row_filter: str | None = None,
     ) -> None:
         if not name or not name.strip():
             raise SchemaError("A project needs a name.")
-        self.name = name
-        self.id = uuid.uuid4().hex
-        self.models = {}
+        options = Options.of(
+            histogram=histogram,
+            quantiles=quantiles,
+            distinct=distinct,
+            history=history,
+            window=window,
+            decay=decay,
+            time=time,
+        )
+        self._begin(name, uuid.uuid4().hex, options, Types(types), row_filter)
+        if columns is not None and self._types.by_position is not None:
+            self._grow(Schema.of(list(columns), self._types.by_position))
+
+    def _begin(self, name: str, identity: str, options: Options, types: Types, row_filter: str | None) -> None:
+        self.name, self.id, self.models = name, identity, {}
         self._lock = threading.RLock()
-        self._options = {"histogram": histogram, "quantiles": quantiles}
+        self._options, self._types = options, types
         self._filter = RowFilter(row_filter) if row_filter is not None else None
         self._frozen = False
         self._journal = Journal()
         self._version = 0
         self._merged: tuple[int, TableSummary] | None = None
-        self._shards: dict[Key, Shard] = {}
         self._schema = Schema()
-        self._by_position: str | None = None
-        self._by_name: dict[str, str] = {}
-        if isinstance(types, Mapping):
-            self._by_name = {str(k): str(parse_kinds([v])[0]) for k, v in types.items()}
-        elif types is not None:
-            self._by_position = ",".join(parse_kinds(types))
-            if columns is not None:
-                self._schema = Schema.of(list(columns), self._by_position)
-        self._direct = Shard(Table(self._schema, **self._options))
+        self._direct = Shard(self._schema, options)
+        self._shards: dict[Key, Shard] = {}
+        self._latest = Recent(self._schema, options, "rows")
 
     @property
     def schema(self) -> Schema:
@@ -107,7 +141,7 @@ class Project(Explorable):
     def n(self) -> int:
         """Records learned."""
         with self._lock:
-            return sum(shard.table.n for _, shard in self._all_shards())
+            return sum(shard.n for _, shard in self._all_shards())
 
     @property
     def version(self) -> int:
@@ -124,21 +158,22 @@ class Project(Explorable):
     def counts(self) -> Counts:
         """Records learned and refused, in all and per (topic, partition)."""
         with self._lock:
-            by_partition = {key: (s.table.n, s.refused) for key, s in sorted(self._shards.items())}
+            by_partition = {key: (s.n, s.refused) for key, s in sorted(self._shards.items())}
             shards = [shard for _, shard in self._all_shards()]
             refused, filtered = sum(s.refused for s in shards), sum(s.filtered for s in shards)
-            return Counts(self.n, refused, by_partition, filtered, sum(s.table.forgotten for s in shards))
+            return Counts(self.n, refused, by_partition, filtered, sum(s.forgotten for s in shards))
 
     @property
-    def options(self) -> dict[str, bool]:
+    def options(self) -> Options:
         """What is kept besides moments and co-moments."""
-        return dict(self._options)
+        return self._options
 
     def learn(
         self,
         data: Any,
         names: Sequence[str] | None = None,
         *,
+        times: ArrayLike | None = None,
         on_bad: Literal["raise", "refuse"] = "raise",
     ) -> Learned:
         """Absorb records.
@@ -151,6 +186,8 @@ class Project(Explorable):
             learned as often as it is given: there is no check for duplicates.
         names : sequence of str, optional
             Column names of an array.
+        times : array of datetime64 or of milliseconds since 1970, shape (rows,), optional
+            When the records were made; by default as the project's option ``time`` says.
         on_bad : {"raise", "refuse"}
             What to do about a record that holds, say, text in a continuous attribute.
 
@@ -171,55 +208,59 @@ class Project(Explorable):
         batch = data if isinstance(data, Batch) else None
         records = batch.data if batch is not None else as_record_batch(data, names or self._names_for(data))
         with self._lock:
-            if self._frozen:
-                raise StateMachineError(f"Project {self.name!r} is frozen: nothing was learned. Call unfreeze() first.")
+            self._check_thawed("learned")
             if batch is not None:
                 if batch.start == batch.stop:
                     return Learned(0)
                 if (batch.topic, batch.partition) in self._shards:
                     self._shards[batch.topic, batch.partition].check(batch)
-            rows = self._wanted_rows(records)
-            filtered = records.num_rows - len(rows)
-            if filtered:
-                records = records.take(pa.array(rows))
-            schema = self._schema_with(records)
-            given = records
-            floats, records, bad = read_block(records, schema)
-            refused: tuple[Refusal, ...] = ()
-            if bad:
-                refused, keep = bad_rows(given, bad, batch, rows)
-                if on_bad == "raise":
-                    raise BadRecordsError(
-                        f"{refused[0].reason} Nothing was learned. Clean the data, or learn with on_bad='refuse'.",
-                        refused,
-                    )
-                floats, records = np.ascontiguousarray(floats[:, keep]), records.filter(pa.array(keep))
+            intake = take_in(
+                records,
+                batch,
+                self._schema,
+                types=self._types,
+                options=self._options,
+                row_filter=self._filter,
+                times=None if times is None else as_times(times, records.num_rows),
+            )
+            if intake.refused and on_bad == "raise":
+                raise BadRecordsError(
+                    f"{intake.refused[0].reason} Nothing was learned. Clean the data, or learn with on_bad='refuse'.",
+                    intake.refused,
+                )
             # from here on nothing can be refused: state and position change together
-            self._grow(schema)
-            shard = self._shard_of(batch)
-            if records.num_columns:
-                shard.table.update_floats(floats, records)
-            undecoded = len(batch.refused) if batch is not None else 0
-            shard.refused += len(refused) + undecoded
-            shard.filtered += filtered
-            source = "direct"
-            if batch is not None:
-                shard.position = batch.stop
-                self._shards[batch.topic, batch.partition] = shard
+            self._grow(intake.schema)
+            rows, refused, filtered = len(intake.rows), len(intake.refused), len(intake.filtered_at)
+            if batch is None:
+                source = "direct"
+                self._keep_latest(self._direct.learn_directly(intake.rows, refused, filtered))
+            else:
                 source = f"{batch.topic}[{batch.partition}]"
-            self._journal.note(source, "learned", records.num_rows)
-            self._journal.note(source, "refused", len(refused) + undecoded)
+                refused = len(intake.refused_at)
+                key = (batch.topic, batch.partition)
+                shard = self._shards.setdefault(key, Shard(self._schema, self._options, batch.start))
+                self._keep_latest(shard.learn(intake.rows, batch.stop, intake.refused_at, intake.filtered_at))
+            self._journal.note(source, "learned", rows)
+            self._journal.note(source, "refused", refused)
             self._journal.note(source, "filtered", filtered)
             self._version += 1
-            return Learned(records.num_rows, refused, filtered)
+            return Learned(rows, intake.refused, filtered)
 
-    def forget(self, data: Any, names: Sequence[str] | None = None, *, place: Key | None = None) -> int:
+    def forget(
+        self,
+        data: Any,
+        names: Sequence[str] | None = None,
+        *,
+        place: Key | None = None,
+        times: ArrayLike | None = None,
+    ) -> int:
         """Take records out of the statistics again: all of them or, with an error, none.
 
         Counts and histogram cells are exact. Moments and co-moments are computed backwards, which costs digits: where
         fewer than six would be left, nothing is forgotten. What can't be computed backwards is reported as missing:
         extremes are NaN, and quantiles come from the histogram. Positions stay; the next record learned is the next
-        of the topic.
+        of the topic. A window and fading figures keep the records until they leave. To forget an interval without
+        these losses, see :meth:`forget_between`.
 
         Parameters
         ----------
@@ -229,6 +270,8 @@ class Project(Explorable):
             Column names of an array.
         place : (topic, partition), optional
             Where they were learned from; directly by default.
+        times : array, shape (rows,), optional
+            As in :meth:`learn`; needed by a project with a history and without the option ``time``.
 
         Returns
         -------
@@ -242,41 +285,37 @@ class Project(Explorable):
         """
         records = as_record_batch(data, names or self._names_for(data))
         with self._lock:
-            if self._frozen:
-                raise StateMachineError(
-                    f"Project {self.name!r} is frozen: nothing was forgotten. Call unfreeze() first."
-                )
+            self._check_thawed("forgotten")
             if place is not None and place not in self._shards:
                 known = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(self._shards)) or "none"
                 raise ForgetError(f"Nothing was learned from {place[0]}[{place[1]}]. Partitions learned from: {known}.")
-            shard = self._direct if place is None else self._shards[place]
-            shard.table.forget(records)
-            self._journal.note("direct" if place is None else f"{place[0]}[{place[1]}]", "forgotten", records.num_rows)
+            if self._options.history and times is None and self._options.time is None:
+                raise ForgetError(
+                    f"{self.name!r} keeps a history, so it must know when these records were made: forget(data, "
+                    "times=...). Or forget an interval: forget_between(start, stop).",
+                )
+            rows = take_in(
+                records,
+                None,
+                self._schema,
+                types=self._types,
+                options=self._options,
+                times=None if times is None else as_times(times, records.num_rows),
+            ).rows
+            draft = (self._direct if place is None else self._shards[place]).copy()
+            self._keep_latest(draft.forget(rows))
+            if place is None:
+                self._direct = draft
+            else:
+                self._shards[place] = draft
+            self._journal.note("direct" if place is None else f"{place[0]}[{place[1]}]", "forgotten", len(rows))
             self._version += 1
-            return int(records.num_rows)
-
-    def freeze(self) -> None:
-        """Refuse to learn, merge or forget anything until :meth:`unfreeze`."""
-        self._frozen = True
-
-    def unfreeze(self) -> None:
-        """Learn again."""
-        self._frozen = False
-
-    @property
-    def frozen(self) -> bool:
-        """Whether the project refuses to learn."""
-        return self._frozen
+            return len(rows)
 
     def log(self) -> pd.DataFrame:
         """Return what was learned, refused, filtered out and merged: one row per source and action."""
         with self._lock:
             return self._journal.table()
-
-    def _wanted_rows(self, records: pa.RecordBatch) -> NDArray[np.intp]:
-        if self._filter is None or records.num_rows == 0:
-            return np.arange(records.num_rows)
-        return np.flatnonzero(self._filter(records))
 
     def _names_for(self, data: Any) -> Sequence[str] | None:
         """Name the columns of a bare array like the project's, where the numbers agree."""
@@ -284,42 +323,12 @@ class Project(Explorable):
             return self._schema.names
         return None
 
-    def _shard_of(self, batch: Batch | None) -> Shard:
-        if batch is None:
-            return self._direct
-        shard = self._shards.get((batch.topic, batch.partition))
-        return shard or Shard(Table(self._schema, **self._options), position=batch.start)
-
-    def _schema_with(self, records: pa.RecordBatch) -> Schema:
-        """Return the schema that these records make of the present one: the first data make it, new columns grow it."""
-        if not records.num_columns:
-            return self._schema
-        if not self._schema.attributes:
-            if self._by_position is not None:
-                return Schema.of(records.schema.names, self._by_position)
-            return Schema.guess(records, self._by_name)
-        known = set(self._schema.names)
-        new = [
-            Attribute(name, Kind(self._by_name[name]) if name in self._by_name else guess_kind(records.column(i)))
-            for i, name in enumerate(records.schema.names)
-            if name not in known
-        ]
-        return self._schema.with_attributes(new) if new else self._schema
-
     def _grow(self, schema: Schema) -> None:
         if schema is not self._schema:
             self._schema = schema
-            self._widen_shards()
-
-    def _widen_shards(self) -> None:
-        for _, shard in self._all_shards():
-            new = [a for a in self._schema if a.name not in shard.table.schema]
-            if new:
-                shard.table.grow(new)
-
-    def _all_shards(self) -> Iterator[tuple[Key | None, Shard]]:
-        yield None, self._direct
-        yield from sorted(self._shards.items())
+            self._latest.grow(schema)
+            for _, shard in self._all_shards():
+                shard.grow(schema)
 
     def merge(self, other: Project) -> None:
         """Absorb the statistics of another project; the other is not changed.
@@ -333,12 +342,12 @@ class Project(Explorable):
             raise MergeError(f"{self.name!r} can't be merged with itself: its records would count twice.")
         first, second = sorted((self, other), key=id)  # one order, whoever merges whom
         with first._lock, second._lock:
-            if self._frozen:
-                raise StateMachineError(f"Project {self.name!r} is frozen: nothing was merged. Call unfreeze() first.")
-            for option, value in self._options.items():
-                if other._options[option] != value:
+            self._check_thawed("merged")
+            theirs = asdict(other._options)
+            for option, value in asdict(self._options).items():
+                if theirs[option] != value:
                     raise MergeError(
-                        f"{self.name!r} has {option}={value}, {other.name!r} has {option}={other._options[option]}."
+                        f"{self.name!r} has {option}={value}, {other.name!r} has {option}={theirs[option]}."
                     )
             if self._schema.attributes and other._schema.attributes and self._schema != other._schema:
                 raise MergeError(
@@ -351,21 +360,20 @@ class Project(Explorable):
                 raise MergeError(
                     f"{self.name!r} and {other.name!r} have both read {topic}[{partition}]: records would count twice."
                 )
-            if not self._schema.attributes:
-                self._grow(other._schema)
-            if other._direct.table.n or other._direct.table.forgotten:
-                self._direct.table.merge(other._direct.table)
-            self._direct.refused += other._direct.refused
-            self._direct.filtered += other._direct.filtered
+            self._grow(other._schema if not self._schema.attributes else self._schema)
+            draft = other._direct.copy()
+            draft.grow(self._schema)
+            self._direct.merge(draft)
             for key, shard in other._shards.items():
-                self._shards[key] = Shard(shard.table.copy(), shard.position, shard.refused, shard.filtered)
-            self._widen_shards()
+                self._shards[key] = shard.copy()
+                self._shards[key].grow(self._schema)
             self._journal.note(f"project {other.name}", "merged", other.n)
             self._version += 1
 
     def __add__(self, other: Project) -> Project:
         """Return a new project that has learned what both have; see :meth:`merge`."""
-        total = type(self)(f"{self.name}+{other.name}", **self._options)  # type: ignore[arg-type]
+        total = type(self)(f"{self.name}+{other.name}")
+        total._begin(total.name, total.id, self._options, self._types, None)
         total.merge(self)
         total.merge(other)
         return total
@@ -374,9 +382,9 @@ class Project(Explorable):
         """Return all statistics as they are now, merged over the partitions in sorted order."""
         with self._lock:
             if self._merged is None or self._merged[0] != self._version:
-                total = Table(self._schema, **self._options)
+                total = Table(self._schema, **self._options.table)
                 for _, shard in self._all_shards():
-                    total.merge(shard.table)
+                    shard.add_to(total)
                 self._merged = (self._version, total.result())
             return self._merged[1]
 
@@ -398,16 +406,16 @@ class Project(Explorable):
         with self._lock:
             body: State = {
                 "kind": "Project",
-                "format": 1,
+                "format": FORMAT,
                 "name": self.name,
                 "id": self.id,
-                "options": dict(self._options),
+                "options": self._options.state(),
                 "schema": self._schema.state(),
-                "by_position": self._by_position,
-                "by_name": dict(self._by_name),
+                "types": self._types.state(),
                 "row_filter": self._filter.text if self._filter is not None else None,
                 "frozen": self._frozen,
                 "journal": self._journal.state(),
+                "latest": self._latest.state(),
                 "direct": self._direct.state(),
                 "shards": [[topic, partition, s.state()] for (topic, partition), s in sorted(self._shards.items())],
             }
@@ -423,17 +431,20 @@ class Project(Explorable):
             If the state is foreign, of another format, or was changed since it was made.
         """
         body = {key: value for key, value in state.items() if key != "sha256"}
-        if state.get("kind") != "Project" or state.get("format") != 1:
+        if state.get("kind") != "Project" or state.get("format") != FORMAT:
             raise StateError("This is no stored project that this smlnb can read.")
         if digest_of(body) != state.get("sha256"):
             raise StateError("The stored project was damaged or changed: its SHA-256 does not fit.")
-        project = cls(body["name"], **body["options"], row_filter=body["row_filter"])
+        project = cls.__new__(cls)
+        options, schema = Options.from_state(body["options"]), Schema.from_state(body["schema"])
+        project._begin(body["name"], body["id"], options, Types.from_state(body["types"]), body["row_filter"])
         project._frozen, project._journal = body["frozen"], Journal.from_state(body["journal"])
-        project.id = body["id"]
-        project._schema = Schema.from_state(body["schema"])
-        project._by_position, project._by_name = body["by_position"], dict(body["by_name"])
-        project._direct = Shard.from_state(body["direct"])
-        project._shards = {(topic, partition): Shard.from_state(s) for topic, partition, s in body["shards"]}
+        project._schema = schema
+        project._latest = Recent.from_state(body["latest"], schema, options, "rows")
+        project._direct = Shard.from_state(body["direct"], schema, options)
+        project._shards = {
+            (topic, partition): Shard.from_state(s, schema, options) for topic, partition, s in body["shards"]
+        }
         return project
 
     def export(self, path: str | Path) -> None:

@@ -71,7 +71,7 @@ def univariate_table(project: Project, width: int = _WIDE, *, unicode: bool = Tr
     table.add_column("attribute", style="cyan", no_wrap=True)
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    drawn = unicode and project.options["histogram"] and project.options["quantiles"]
+    drawn = unicode and project.options.histogram and project.options.quantiles
     if drawn:
         table.add_column("1 to 99 %", style="magenta", no_wrap=True)
     for attribute, row in statistics.iterrows():

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Generic, Self
+from typing import Any, ClassVar, Generic, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from smlnb.clock import written
 from smlnb.errors import NotEnoughDataError, StatisticsError
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.cut import pieces, row_count, select
@@ -50,9 +50,9 @@ class Interval(Generic[A]):
 class History(Accumulator, Generic[A]):
     """Panes of time over any accumulator: fine for the recent past, coarser the older they get, and a total.
 
-    As time goes on, neighbouring panes are merged into coarser ones; those older than the last tier go. The total keeps
-    everything, whatever its time. Nothing is ever subtracted. Rows may come in any order: each goes to the pane of its
-    own time, and the panes are the same in the end.
+    As time goes on, neighbouring panes are merged into coarser ones; those older than the last tier become one with
+    the rows that have no time. The total keeps everything, whatever its time. Nothing is ever subtracted. Rows may come
+    in any order: each goes to the pane of its own time, and the panes are the same in the end.
 
     Parameters
     ----------
@@ -82,6 +82,8 @@ class History(Accumulator, Generic[A]):
     [89.5]
     """
 
+    version: ClassVar[int] = 2
+
     def __init__(self, make: Make[A], tiers: Sequence[tuple[int, int]] = TIERS, *, tolerance: int = MINUTE) -> None:
         sizes = [size for size, _ in tiers]
         if not tiers or min(min(t) for t in tiers) < 1:
@@ -97,6 +99,7 @@ class History(Accumulator, Generic[A]):
         self._make = make
         self._newest: int | None = None
         self._settled: A = make()  # everything but the rows in _hot
+        self._beyond: A = make()  # what is in no pane: too old, without a time, or with one beyond the clock
         self._panes: dict[int, A] = {}  # by start; the tier follows from the newest time
         self._hot: tuple[int, A] | None = None  # rows of the newest pane that are in neither yet
 
@@ -147,12 +150,14 @@ class History(Accumulator, Generic[A]):
         if times is None:
             self.untimed += rows
             take(self._settled, block)
+            take(self._beyond, block)
             return
         stamps = as_times(times, rows)
         if now is not None and stamps.max() > now + self.tolerance:
             early = stamps > now + self.tolerance
             self.early += int(early.sum())
             take(self._settled, select(block, early))
+            take(self._beyond, select(block, early))
             block, stamps = select(block, ~early), stamps[~early]
         if len(stamps):
             newest = running_newest(stamps, self._newest)
@@ -189,7 +194,7 @@ class History(Accumulator, Generic[A]):
         to, tiers = self._starts(np.array(starts))
         for start, target, tier in zip(starts, to.tolist(), tiers.tolist(), strict=True):
             if tier == len(self.tiers):
-                del self._panes[start]
+                self._beyond.merge(self._panes.pop(start))
             elif target != start:
                 self._add(target, self._panes.pop(start))
 
@@ -205,6 +210,7 @@ class History(Accumulator, Generic[A]):
         starts, tiers = self._starts(stamps)
         forgotten = tiers == len(self.tiers)
         if forgotten.any():
+            take(self._beyond, select(block, forgotten))
             block, starts = select(block, ~forgotten), starts[~forgotten]
         for start, part in pieces(block, starts):
             if start not in self._panes:
@@ -246,10 +252,78 @@ class History(Accumulator, Generic[A]):
 
     def total(self) -> A:
         """Return the statistics of everything, in an accumulator of its own."""
-        total = self._settled.copy()
+        total = self._make()
+        self.add_to(total)
+        return total
+
+    def add_to(self, total: A) -> None:
+        """Merge the statistics of everything into an accumulator."""
+        total.merge(self._settled)
         if self._hot is not None:
             total.merge(self._hot[1])
-        return total
+
+    def absorb(self, accumulator: A) -> None:
+        """Absorb statistics whose rows have no times any more."""
+        self.n += accumulator.n
+        self.untimed += accumulator.n
+        self._settled.merge(accumulator)
+        self._beyond.merge(accumulator)
+
+    def forget_parts(self, block: Any, times: ArrayLike, remove: Callable[[A, Any], None]) -> None:
+        """Take rows out of the total and of the panes of their times: all of them or, with an error, none.
+
+        Parameters
+        ----------
+        block, times
+            As they were absorbed.
+        remove : callable
+            How an accumulator gives up a part of a block; it raises where it can't.
+        """
+        self._settle()
+        stamps = as_times(times, row_count(block))
+        if len(stamps) == 0:
+            return
+        starts, tiers = self._starts(stamps)
+        starts[tiers == len(self.tiers)] = -1
+        settled, beyond, panes = self._settled.copy(), self._beyond.copy(), dict(self._panes)
+        remove(settled, block)
+        for start, part in pieces(block, starts):
+            if start in panes:
+                panes[start] = panes[start].copy()
+                remove(panes[start], part)
+            else:
+                remove(beyond, part)
+        self._settled, self._beyond, self._panes = settled, beyond, panes
+        self.n -= len(stamps)
+
+    def forget_between(self, start: int | None = None, stop: int | None = None) -> Interval[A]:
+        """Give up the panes that cover an interval; the total is merged anew from all others.
+
+        Nothing is subtracted: extremes and sketches are those of the rows that are left.
+
+        Returns
+        -------
+        Interval
+            What was given up.
+
+        Raises
+        ------
+        NotEnoughDataError, StatisticsError
+            As :meth:`between`.
+        """
+        gone = self.between(start, stop)
+        self._settle()
+        self._panes = {at: pane for at, pane in self._panes.items() if not gone.start <= at < gone.stop}
+        self._settled = self._beyond.copy()
+        for _, pane in self._parts():
+            self._settled.merge(pane)
+        self.n = self._settled.n
+        return gone
+
+    def covers(self, start: int, stop: int) -> bool:
+        """Whether anything is known of an interval."""
+        span = self.span
+        return span is not None and start < span[1] and stop > span[0]
 
     def between(self, start: int | None = None, stop: int | None = None) -> Interval[A]:
         """Return the statistics of the panes that cover an interval.
@@ -298,6 +372,7 @@ class History(Accumulator, Generic[A]):
         self.early += other.early
         self.backward += other.backward
         self._settled.merge(other._settled)
+        self._beyond.merge(other._beyond)
         if other._hot is not None:
             self._settled.merge(other._hot[1])
         self._settle()
@@ -310,10 +385,12 @@ class History(Accumulator, Generic[A]):
         for (_, part), target, tier in zip(parts, to.tolist(), tiers.tolist(), strict=True):
             if tier < len(self.tiers):
                 self._add(target, part.copy())
+            else:
+                self._beyond.merge(part)
 
     def change(self, make: Make[A], apply: Callable[[A], None]) -> None:
         """Change every pane, as when attributes are added: ``apply`` widens one, ``make`` returns the new empty one."""
-        for accumulator in (self._settled, *(part for _, part in self._parts())):
+        for accumulator in (self._settled, self._beyond, *(part for _, part in self._parts())):
             apply(accumulator)
         self._make = make
 
@@ -332,6 +409,7 @@ class History(Accumulator, Generic[A]):
             **{name: getattr(self, name) for name in ("n", "untimed", "early", "backward")},
             "newest": self._newest,
             "settled": self._settled.state(),
+            "beyond": self._beyond.state(),
             "hot": hot,
             "panes": {str(start): accumulator.state() for start, accumulator in self._panes.items()},
         }
@@ -344,6 +422,7 @@ class History(Accumulator, Generic[A]):
             **{name: getattr(self, name) for name in ("n", "untimed", "early")},
             "newest": self._newest,
             "total": self.total()._comparable(),
+            "beyond": self._beyond._comparable(),
             "panes": {start: pane._comparable() for start, pane in panes.items()},
         }
 
@@ -367,6 +446,7 @@ class History(Accumulator, Generic[A]):
             setattr(history, name, payload[name])
         history._newest = payload["newest"]
         history._settled = kind.from_state(payload["settled"])
+        history._beyond = kind.from_state(payload["beyond"])
         history._panes = {int(start): kind.from_state(s) for start, s in payload["panes"].items()}
         history._hot = None if payload["hot"] is None else (payload["hot"][0], kind.from_state(payload["hot"][1]))
         return history
@@ -376,11 +456,3 @@ class History(Accumulator, Generic[A]):
         del payload  # its accumulators need make: from_state goes on from here
         tiers = [(size, keep) for size, keep in configuration["tiers"]]
         return cls(lambda: None, tiers, tolerance=configuration["tolerance"])  # type: ignore[arg-type, return-value]
-
-
-def written(time: int) -> str:
-    """Return a time in milliseconds as text, in UTC; where the calendar ends, the number."""
-    try:
-        return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=time)).isoformat(timespec="seconds")
-    except OverflowError:
-        return f"{time} ms"

@@ -59,7 +59,7 @@ def test_a_click_creates_what_the_form_says(form: ProjectForm) -> None:
     form.create_button.click()
     assert form.error is None
     assert form.project.schema.letters == "C,C,B,T,X"
-    assert form.project.options["histogram"] is False
+    assert form.project.options.histogram is False
     assert form.result() is form.project
 
 

@@ -1,0 +1,225 @@
+"""What becomes of data that a project is given: rows that it can learn, and records that are refused or left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from smlnb.batch import Batch, Refusal
+from smlnb.clock import now
+from smlnb.errors import SchemaError, UnknownAttributeError
+from smlnb.filter import RowFilter
+from smlnb.options import Options
+from smlnb.rows import Rows
+from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
+from smlnb.stats.base import Plain, State
+from smlnb.stats.table import read_block
+
+__all__ = ["Counts", "Intake", "Learned", "Types", "take_in"]
+
+Offsets = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What :meth:`Project.learn <smlnb.project.Project.learn>` did: records learned, refused, and filtered out."""
+
+    rows: int
+    refused: tuple[Refusal, ...] = ()
+    filtered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records of a project: every one that it was given is in one of the counts.
+
+    Attributes
+    ----------
+    learned, refused : int
+    by_partition : dict of (topic, partition) to (learned, refused)
+    filtered : int
+        Left out by the row filter.
+    forgotten : int
+        Learned once, and taken out again.
+    """
+
+    learned: int
+    refused: int
+    by_partition: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    filtered: int = 0
+    forgotten: int = 0
+
+
+class Types:
+    """The letters that were given for a project's attributes; what has none is guessed from the first data."""
+
+    def __init__(self, types: Any = None) -> None:
+        self.by_position: str | None = None
+        self.by_name: dict[str, str] = {}
+        if isinstance(types, Mapping):
+            self.by_name = {str(k): str(parse_kinds([v])[0]) for k, v in types.items()}
+        elif types is not None:
+            self.by_position = ",".join(parse_kinds(types))
+
+    def schema_with(self, schema: Schema, records: pa.RecordBatch) -> Schema:
+        """Return the schema that records make of the present one: the first data make it, new columns grow it."""
+        if not records.num_columns:
+            return schema
+        if not schema.attributes:
+            if self.by_position is not None:
+                return Schema.of(records.schema.names, self.by_position)
+            return Schema.guess(records, self.by_name)
+        known = set(schema.names)
+        new = [
+            Attribute(name, Kind(self.by_name[name]) if name in self.by_name else guess_kind(records.column(i)))
+            for i, name in enumerate(records.schema.names)
+            if name not in known
+        ]
+        return schema.with_attributes(new) if new else schema
+
+    def state(self) -> State:
+        """Return the letters as plain values."""
+        return {"by_position": self.by_position, "by_name": dict(self.by_name)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Plain]) -> Types:
+        """Rebuild what :meth:`state` returned."""
+        types = cls()
+        types.by_position, types.by_name = state["by_position"], dict(state["by_name"])
+        return types
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intake:
+    """Data that were read, and nothing changed yet.
+
+    Attributes
+    ----------
+    schema : Schema
+        With the attributes that these data add.
+    rows : Rows
+        What can be learned.
+    refused : tuple of Refusal
+        Records that do not fit their attributes; those that could not be decoded are the batch's.
+    refused_at, filtered_at : array of int64
+        Offsets of the records that were refused, for whatever reason, and of those that the filter left out; rising.
+    """
+
+    schema: Schema
+    rows: Rows
+    refused: tuple[Refusal, ...]
+    refused_at: Offsets
+    filtered_at: Offsets
+
+
+def take_in(
+    records: pa.RecordBatch,
+    batch: Batch | None,
+    schema: Schema,
+    *,
+    types: Types,
+    options: Options,
+    row_filter: RowFilter | None = None,
+    times: NDArray[np.int64] | None = None,
+) -> Intake:
+    """Read records, which are those of ``batch`` if there is one.
+
+    Raises
+    ------
+    SchemaError
+        If they do not fit the types.
+    """
+    offsets = batch.offsets if batch is not None else np.zeros(records.num_rows, np.int64)
+    stamps = _times(records, batch, options, times)
+    origin = np.arange(records.num_rows)
+    filtered_at = offsets[:0]
+    if row_filter is not None and records.num_rows:
+        wanted = row_filter(records)
+        filtered_at = offsets[~wanted]
+        if not wanted.all():
+            origin = np.flatnonzero(wanted)
+            records, offsets, stamps = records.take(pa.array(origin)), offsets[origin], stamps[origin]
+    schema = types.schema_with(schema, records)
+    floats, readable, bad = read_block(records, schema)
+    refused: tuple[Refusal, ...] = ()
+    refused_at = np.array([r.offset for r in batch.refused], np.int64) if batch is not None else offsets[:0]
+    if bad:
+        refused, keep = _bad_rows(records, bad, batch, origin)
+        refused_at = np.sort(np.concatenate([refused_at, offsets[~keep]]))
+        floats, readable = np.ascontiguousarray(floats[:, keep]), readable.filter(pa.array(keep))
+        offsets, stamps = offsets[keep], stamps[keep]
+    rows = Rows.of(floats, readable, schema, stamps, offsets, continuous=options.distinct)
+    return Intake(schema, rows, refused, refused_at, filtered_at)
+
+
+def _times(
+    records: pa.RecordBatch, batch: Batch | None, options: Options, given: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """Return the time of each record: of its column, as given, of the broker, or by the clock."""
+    if options.time is not None and given is None and records.num_columns:
+        return _times_of_column(records, options.time)
+    times = batch.times if given is None and batch is not None else given
+    return np.full(records.num_rows, now()) if times is None else times
+
+
+def _times_of_column(records: pa.RecordBatch, name: str) -> NDArray[np.int64]:
+    if name not in records.schema.names:
+        raise UnknownAttributeError.of(name, records.schema.names)
+    column = records.column(name)
+    try:
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            column = pc.cast(column, pa.timestamp("us", tz="UTC" if _zoned(column) else None))
+        if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+            column = pc.cast(column, pa.timestamp("ms"), safe=False).cast(pa.int64())
+        stamps = column.cast(pa.int64(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(
+            f"The column {name!r}, which holds the records' times, can't be read: {error}. It must hold timestamps, "
+            "ISO 8601 texts, or milliseconds since 1970.",
+        ) from error
+    clock = now()  # a record without a time counts as of now
+    return np.asarray(stamps.fill_null(clock).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _zoned(column: pa.Array) -> bool:
+    first = next((v for v in column.slice(0, 100).to_pylist() if v), "")
+    return first.endswith("Z") or "+" in first[10:] or "-" in first[10:]
+
+
+def _bad_rows(
+    records: pa.RecordBatch,
+    bad: Mapping[str, NDArray[np.intp]],
+    batch: Batch | None,
+    origin: NDArray[np.intp],
+) -> tuple[tuple[Refusal, ...], NDArray[np.bool_]]:
+    """Return why rows can't be learned, and a mask of those that can.
+
+    ``origin`` says which row of the batch each of the records was.
+    """
+    first: dict[int, str] = {}
+    for name, rows in bad.items():
+        for row in rows.tolist():
+            first.setdefault(row, name)
+    keep = np.ones(records.num_rows, bool)
+    keep[list(first)] = False
+    return tuple(
+        _refusal(records.column(name)[row].as_py(), int(origin[row]), name, batch)
+        for row, name in sorted(first.items())
+    ), keep
+
+
+def _refusal(value: Any, row: int, name: str, batch: Batch | None) -> Refusal:
+    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
+    if batch is None:
+        return Refusal("", -1, row, "learn", f"Row {row}: {name!r} is {shown}, which is no number of its kind.")
+    offset = int(batch.offsets[row])
+    where = f"{batch.topic}[{batch.partition}] offset {offset}"
+    key, raw = batch.raw[row] if batch.raw is not None else (None, None)
+    reason = f"{where}: {name!r} is {shown}, which is no number of its kind."
+    return Refusal(batch.topic, batch.partition, offset, "learn", reason, key, raw)

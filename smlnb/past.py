@@ -1,0 +1,241 @@
+"""What a project knows by time: intervals of the past, the latest records, and figures that fade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import pandas as pd
+
+from smlnb.clock import Time, interval, written
+from smlnb.errors import NotEnoughDataError, StateMachineError, StatisticsError
+from smlnb.explorable import Explorable
+from smlnb.exploration.drift import Drift, Thresholds, drift
+from smlnb.exploration.fading import Fading
+from smlnb.journal import Journal
+from smlnb.options import Options
+from smlnb.recent import Recent
+from smlnb.rows import Rows
+from smlnb.schema import Schema
+from smlnb.shards import Shard
+from smlnb.slices import Slice
+from smlnb.stats.table import Table
+
+__all__ = ["Key", "Past"]
+
+Key = tuple[str, int]
+"""Topic and partition."""
+
+Part = Explorable | tuple[Time | None, Time | None]
+"""Something with statistics, or an interval of the past."""
+
+
+class Past(Explorable):
+    """The part of a :class:`~smlnb.project.Project` that deals with time."""
+
+    _version: int
+    _frozen: bool
+    _schema: Schema
+    _options: Options
+    _journal: Journal
+    _direct: Shard
+    _shards: dict[Key, Shard]
+    _latest: Recent
+
+    def _all_shards(self) -> Iterator[tuple[Key | None, Shard]]:
+        yield None, self._direct
+        yield from sorted(self._shards.items())
+
+    def freeze(self) -> None:
+        """Refuse to learn, merge or forget anything until :meth:`unfreeze`."""
+        self._frozen = True
+
+    def unfreeze(self) -> None:
+        """Learn again."""
+        self._frozen = False
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the project refuses to learn."""
+        return self._frozen
+
+    def _check_thawed(self, what: str) -> None:
+        if self._frozen:
+            raise StateMachineError(f"Project {self.name!r} is frozen: nothing was {what}. Call unfreeze() first.")
+
+    def between(self, start: Time | None = None, stop: Time | None = None) -> Slice:
+        """Return the statistics of an interval of the past: every question that the project answers, it answers, too.
+
+        Parameters
+        ----------
+        start, stop
+            ``"10:30"``, ``"2026-11-22 10:30"``, ``"-15min"``, a datetime, or milliseconds since 1970; see
+            :func:`smlnb.clock.milliseconds`. From the beginning, and to the end, by default.
+
+        Returns
+        -------
+        Slice
+            With what it really covers, ``start`` and ``stop``: the interval widened to whole panes, which are the
+            coarser the older they are.
+
+        Raises
+        ------
+        StatisticsError
+            If the project keeps no history, or the interval ends before it begins.
+        NotEnoughDataError
+            If nothing was learned in that time.
+
+        Examples
+        --------
+        >>> import smlnb
+        >>> project = smlnb.Project("demo", types="C", history=True)
+        >>> _ = project.learn({"x": [1.0, 2.0, 30.0]}, times=[0, 59_000, 61_000])
+        >>> project.between(0, 60_000).univariate().loc["x", "mean"].item()
+        1.5
+        """
+        with self._lock:
+            first, last = self._interval(start, stop)
+            total = Table(self._schema, **self._options.table)
+            covered = [c for _, shard in self._all_shards() if (c := shard.add_between(total, first, last))]
+            if not covered:
+                raise NotEnoughDataError(f"Nothing was learned of {written(first)} to {written(last)}.")
+            span = min(a for a, _ in covered), max(b for _, b in covered)
+            return Slice(f"{self.name}, past", total.result(), span, self.positions)
+
+    def _interval(self, start: Time | None, stop: Time | None) -> tuple[int, int]:
+        spans = [span for _, shard in self._all_shards() if (span := shard.span)]
+        if not spans:
+            raise NotEnoughDataError(f"{self.name!r} has learned nothing yet, so it has no past.")
+        known = min(a for a, _ in spans), max(b for _, b in spans)
+        first, last = interval(start, stop, known)
+        if last <= known[0] or first >= known[1]:
+            raise NotEnoughDataError(
+                f"The history reaches from {written(known[0])} to {written(known[1])}; "
+                f"it knows nothing of {written(first)} to {written(last)}."
+            )
+        return first, last
+
+    def history(self) -> pd.DataFrame:
+        """Return what is known of the past: start and stop of every pane, and its records, oldest first."""
+        with self._lock:
+            panes = [pane for _, shard in self._all_shards() for pane in shard.panes]
+        table = pd.DataFrame(panes, columns=["start", "stop", "records"]).groupby(["start", "stop"]).sum().reset_index()
+        for edge in ("start", "stop"):
+            table[edge] = pd.to_datetime(table[edge], unit="ms", utc=True)
+        return table
+
+    def window(self) -> Slice:
+        """Return the statistics of the latest records, as the option ``window`` says; up to a twentieth fewer.
+
+        Raises
+        ------
+        StatisticsError
+            If the project keeps no window.
+        """
+        with self._lock:
+            panes = self._recent("window").window
+            if panes is None:
+                raise StatisticsError(f"{self.name!r} keeps no window. Make it with Project(..., window='10min').")
+            span = panes.span if panes.by == "time" else None
+            return Slice(f"{self.name}, latest", panes.window().result(), span, self.positions)
+
+    def fading(self) -> Fading:
+        """Return means, spread and correlations in which old records count less, as the option ``decay`` says.
+
+        Raises
+        ------
+        StatisticsError
+            If the project keeps none.
+        """
+        with self._lock:
+            decayed = self._recent("decay").decayed
+            if decayed is None:
+                raise StatisticsError(f"{self.name!r} keeps no fading figures. Make it with Project(..., decay='1h').")
+            return Fading(decayed.result(), self._schema.numeric)
+
+    def _recent(self, option: Literal["window", "decay"]) -> Recent:
+        """Return what is kept of the latest records for an option, tails included."""
+        extent = getattr(self._options, option)
+        if extent is None or extent.by == "rows":
+            recent = self._latest.copy()
+            for _, shard in self._all_shards():
+                if (rows := shard.tail.rows()) is not None:
+                    recent.update(rows)
+            return recent
+        recent = Recent(self._schema, self._options, "time")
+        for _, shard in self._all_shards():
+            recent.merge(shard.latest())
+        return recent
+
+    def compare(self, before: Part, after: Part | None = None, /, *, thresholds: Thresholds | None = None) -> Drift:
+        """Tell what has drifted from ``before`` to ``after``; see :func:`smlnb.exploration.drift.drift`.
+
+        Parameters
+        ----------
+        before, after
+            Projects, slices, or intervals of this project's past as ``(start, stop)``; with one of them, the change is
+            that from this project to it.
+        thresholds : Thresholds, optional
+
+        Examples
+        --------
+        >>> import numpy as np, smlnb
+        >>> project = smlnb.Project("demo", types="C", history=True)
+        >>> times = np.arange(0, 120_000, 100)
+        >>> _ = project.learn({"x": np.where(times < 60_000, 1.0, 5.0)}, times=times)
+        >>> print(project.compare((0, 60_000), (60_000, 120_000)))
+        1 of 1 attributes drift: drift overall
+        """
+        first, second = (self, before) if after is None else (before, after)
+        one, two = (p if isinstance(p, Explorable) else self.between(*p) for p in (first, second))
+        return drift(one.summary(), two.summary(), thresholds)
+
+    def forget_between(self, start: Time, stop: Time) -> int:
+        """Forget all records of an interval, widened to whole panes; see :meth:`between`.
+
+        The statistics are merged anew from the panes that are left: nothing is subtracted, and extremes, distinct
+        counts and quantiles are those of the records that are left.
+
+        Returns
+        -------
+        int
+            How many records were forgotten.
+
+        Raises
+        ------
+        NotEnoughDataError
+            If nothing was learned in that time.
+        """
+        with self._lock:
+            self._check_thawed("forgotten")
+            first, last = self._interval(start, stop)
+            total = 0
+            for key, shard in self._all_shards():
+                gone, sealed = shard.forget_between(first, last)
+                self._keep_latest(sealed)
+                self._journal.note("direct" if key is None else f"{key[0]}[{key[1]}]", "forgotten", gone)
+                total += gone
+            self._version += 1
+            return total
+
+    def _keep_latest(self, sealed: Sequence[Rows]) -> None:
+        for rows in sealed:
+            self._latest.update(rows)
+
+    def rewind(self, available: Mapping[Key, int]) -> None:
+        """Give up the records of unfinished blocks that came from a file, where they can be read again.
+
+        A file holds statistics, not rows. So a block that was unfinished when it was written can only be completed to
+        the last bit by reading it from its beginning. A feed calls this when it starts.
+
+        Parameters
+        ----------
+        available : mapping of (topic, partition) to int
+            The first offset that each partition still has.
+        """
+        with self._lock:
+            for key, shard in self._shards.items():
+                before = shard.n
+                if available.get(key, shard.position) <= shard.sealed_at and shard.rewind():
+                    self._journal.note(f"{key[0]}[{key[1]}]", "to be read again", before - shard.n)
+                    self._version += 1
