@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from smlnb.errors import MergeError, StateError
 from smlnb.stats.base import Accumulator, digest_of
@@ -36,7 +37,8 @@ def check_accumulator(make: Make, blocks: Blocks, *, rtol: float = 1e-9, atol: f
     make : callable
         Returns a new, empty accumulator.
     blocks : sequence
-        Blocks as its ``update`` takes them; at least one.
+        Blocks as its ``update`` takes them; at least one. A block is an array whose last axis are the rows, an Arrow
+        record batch, an Arrow column, or a sequence of these.
     rtol, atol : float
         How far floats may be apart when the order of merging differs, as in :func:`numpy.allclose`. Integers must be
         equal.
@@ -225,14 +227,32 @@ def _size(value: Any) -> int:
 def _equal_blocks(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray):
         return np.array_equal(a, b, equal_nan=True)
-    return all(x.equals(y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, pa.Array | pa.RecordBatch):
+        return bool(a.equals(b)) or repr(a.to_pylist()) == repr(b.to_pylist())  # NaN equals itself
+    return all(_equal_blocks(x, y) for x, y in zip(a, b, strict=True))
 
 
 def _halves(block: Any) -> Iterator[Any]:
-    rows = block.shape[1] if isinstance(block, np.ndarray) else min(len(column) for column in block)
-    middle = rows // 2
-    for part in (slice(0, middle), slice(middle, rows)):
-        yield block[:, part] if isinstance(block, np.ndarray) else [column[part] for column in block]
+    middle = _rows(block) // 2
+    for part in (slice(0, middle), slice(middle, None)):
+        yield _part(block, part)
+
+
+def _rows(block: Any) -> int:
+    """Return the rows of an array of shape (..., rows), a record batch, a column, or the least of several of these."""
+    if isinstance(block, np.ndarray):
+        return int(block.shape[-1])
+    if isinstance(block, pa.RecordBatch):
+        return int(block.num_rows)
+    return len(block) if isinstance(block, pa.Array) else min(_rows(part) for part in block)
+
+
+def _part(block: Any, rows: slice) -> Any:
+    if isinstance(block, np.ndarray):
+        return block[..., rows]
+    if isinstance(block, pa.Array | pa.RecordBatch):
+        return block[rows]
+    return type(block)(_part(part, rows) for part in block)
 
 
 LAWS: tuple[Law, ...] = (

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smlnb.stats.grid import LAST_LEVEL, coarsen, edges, keys_of
 from smlnb.stats.histogram import Histogram
+from tests.stats.laws import law_settings
 
 RNG = np.random.default_rng(2026)
 N = 50_000
@@ -32,12 +33,14 @@ def learned(values: np.ndarray, parts: int = 20, cells: int = 1024) -> Histogram
     return histogram
 
 
+@law_settings
 @given(st.lists(ALL_FLOATS, min_size=1), st.integers(0, LAST_LEVEL), st.integers(0, LAST_LEVEL))
 def test_every_level_is_a_coarsening_of_every_finer_one(values: list[float], a: int, b: int) -> None:
     x, (fine, coarse) = np.array(values), sorted((a, b))
     assert (coarsen(keys_of(x, fine), fine, coarse) == keys_of(x, coarse)).all()
 
 
+@law_settings
 @given(st.lists(ALL_FLOATS, min_size=1), st.integers(0, LAST_LEVEL))
 def test_cells_hold_their_values_and_keys_rise_with_them(values: list[float], level: int) -> None:
     x = np.sort(np.array(values))
@@ -100,7 +103,7 @@ def test_constant_data_are_one_cell_of_no_width() -> None:
     assert cells.quantile([0.0, 0.5, 1.0]) == pytest.approx(3.3)
 
 
-@settings(deadline=None, max_examples=50)
+@law_settings
 @given(st.lists(ALL_FLOATS, min_size=1, max_size=300))
 def test_any_finite_numbers_are_counted_within_128_cells(values: list[float]) -> None:
     cells = learned(np.array(values), parts=3, cells=128).result()[0]

@@ -3,13 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from smlnb.errors import MergeError
 from smlnb.stats.moments import Moments
 from tests.reference import exact_central_sums
+from tests.stats.laws import law_settings
 from tests.strategies import blocks
 
 
@@ -44,7 +45,7 @@ def test_biased_skewness_and_kurtosis_agree_with_scipy() -> None:
     np.testing.assert_allclose(summary.kurtosis(bias=True), stats.kurtosis(values, axis=1), rtol=1e-12)
 
 
-@settings(deadline=None)
+@law_settings
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
 def test_central_sums_agree_with_exact_arithmetic(values: list[float]) -> None:
     summary = learned(np.array([values]), parts=3).result()
@@ -65,7 +66,7 @@ def test_digits_are_lost_only_with_the_offset_of_the_data(k: int) -> None:
 
 
 @given(blocks(2))
-@settings(deadline=None, max_examples=50)
+@law_settings
 def test_count_missing_and_infinite_add_up_to_the_rows(parts: list[np.ndarray]) -> None:
     moments = Moments(2)
     for part in parts:
@@ -112,7 +113,7 @@ def test_other_widths_are_refused_by_name() -> None:
 
 
 @given(blocks(2))
-@settings(deadline=None, max_examples=50)
+@law_settings
 def test_zeros_and_negatives_are_counted_exactly_among_the_finite_values(parts: list[np.ndarray]) -> None:
     moments = Moments(2)
     for part in parts:

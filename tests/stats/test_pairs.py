@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smlnb.stats.base import digest_of
 from smlnb.stats.checks import close
 from smlnb.stats.comoments import CoMoments
 from smlnb.stats.pairs import AttributePairs
+from tests.stats.laws import law_settings
 
 LETTERS = st.one_of(st.none(), st.sampled_from("abcdefg"))
 NUMBERS = st.one_of(st.just(np.nan), st.floats(-100, 100))
@@ -72,7 +73,7 @@ def test_conditional_means_come_out_of_the_matrix() -> None:
     assert mean_b == pytest.approx(frame.loc[frame["c"] == "b", "x"].mean())
 
 
-@settings(deadline=None, max_examples=60)
+@law_settings
 @given(st.data())
 def test_any_order_and_grouping_gives_the_same_columns_and_sums(data: Any) -> None:
     blocks = []

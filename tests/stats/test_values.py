@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from smlnb.stats.values import as_text_column, bounded_text, plain_column
+from smlnb.stats.values import as_numbers_or_texts, as_text_column, bounded_text, plain_column
 
 
 def test_encodings_are_taken_off() -> None:
@@ -26,3 +26,10 @@ def test_long_texts_are_shortened_so_that_different_ones_stay_different() -> Non
     long = ["a" * 500 + c for c in "xyz"]
     assert len({bounded_text(text) for text in long}) == 3
     assert bounded_text("a" * 256) == "a" * 256
+
+
+def test_infinities_of_both_signs_and_sums_beyond_all_numbers_are_values_without_a_warning() -> None:
+    inf = float("inf")
+    assert as_numbers_or_texts(pa.array([inf, -inf, inf])) == ([inf, -inf], 0)
+    assert as_numbers_or_texts(pa.array([1e308, 1e308, float("nan")])) == ([1e308], 1)
+    assert as_numbers_or_texts(pa.array([], pa.float64())) == ([], 0)
