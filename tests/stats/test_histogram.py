@@ -19,7 +19,9 @@ SHAPES = {
     "heavy tails": RNG.standard_cauchy(N),
     "one outlier": np.append(RNG.normal(size=N - 1), 1e9),
     "integers": RNG.integers(0, 40, N).astype(float),
+    "constant": np.full(N, 3.3),
     "far from zero": 1e9 + RNG.normal(size=N),
+    "far from zero, tiny spread": 1e6 + 1e-6 * RNG.normal(size=N),
     "growing range": np.cumsum(RNG.exponential(size=N)),
     "tiny": RNG.normal(size=N) * 1e-300,
 }
@@ -78,17 +80,43 @@ def test_quantiles_are_within_half_a_percent_of_the_true_ranks(shape: str) -> No
     assert (np.maximum(below - q, q - upto) <= 0.005).all()
 
 
-def test_integers_of_few_values_are_counted_exactly_in_any_bins() -> None:
-    cells = learned(SHAPES["integers"]).result()[0]
+def grids(values: np.ndarray) -> list[np.ndarray]:
+    """Bins that people ask for: between the extremes, and of the body."""
+    limits = [(values.min(), values.max(), 20), *((*np.quantile(values, [q, 1 - q]), 40) for q in (0.01, 0.05, 0.25))]
+    return [np.linspace(*((a, b) if a < b else (a - 0.5, b + 0.5)), bins + 1) for a, b, bins in limits]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_bins_are_within_a_fifth_of_a_percent_of_the_exact_ones(shape: str) -> None:
+    cells = learned(SHAPES[shape]).result()[0]
+    for bounds in grids(SHAPES[shape]):
+        exact = np.histogram(SHAPES[shape], bounds)[0]
+        assert np.abs(cells.counts_between(bounds) - exact).max() <= 0.002 * N
+
+
+@pytest.mark.parametrize("cells", [128, 1024])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_bin_is_wrong_by_no_more_than_the_cells_across_its_edges_hold(shape: str, cells: int) -> None:
+    found = learned(SHAPES[shape], cells=cells).result()[0]
+    for bounds in grids(SHAPES[shape]):
+        exact = np.histogram(SHAPES[shape], bounds)[0]
+        last = np.append(bounds[:-1], np.nextafter(bounds[-1], np.inf))  # the last bin holds its upper edge
+        across = np.array([found.counts[(found.low < edge) & (edge < found.high)].sum() for edge in last])
+        assert (np.abs(found.counts_between(bounds) - exact) <= across[:-1] + across[1:] + 1e-6).all()
+
+
+def test_sorted_reversed_and_shuffled_the_cells_are_the_same() -> None:
+    values = SHAPES["normal"]
+    orders = [learned(v).state()["sha256"] for v in (values, np.sort(values), np.sort(values)[::-1])]
+    assert len(set(orders)) == 1
+
+
+@pytest.mark.parametrize("shape", ["integers", "constant"])
+def test_few_values_are_counted_exactly_in_any_bins(shape: str) -> None:
+    cells = learned(SHAPES[shape]).result()[0]
     for bins in (7, 20, 40):
-        counts, bounds = np.histogram(SHAPES["integers"], bins)
+        counts, bounds = np.histogram(SHAPES[shape], bins)
         np.testing.assert_allclose(cells.counts_between(bounds), counts)
-
-
-def test_bins_of_continuous_data_are_within_half_a_percent_of_the_exact_ones() -> None:
-    cells = learned(SHAPES["normal"]).result()[0]
-    counts, bounds = np.histogram(SHAPES["normal"], 20)
-    assert np.abs(cells.counts_between(bounds) - counts).max() <= 0.005 * N
 
 
 def test_one_outlier_costs_one_cell() -> None:
