@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from smlnb.errors import UnknownAttributeError
+from smlnb.stats.ends import EndsSummary
 from smlnb.stats.moments import MomentSummary
 from smlnb.stats.table import TableSummary
 
@@ -18,6 +20,7 @@ __all__ = ["COLUMNS", "univariate"]
 COLUMNS = (
     "count", "missing", "infinite", "mean", "variance", "std", "stderr", "ci95_low", "ci95_high",
     "skewness", "kurtosis", "min", "q25", "median", "q75", "max", "sum", "cv", "skewness_sayad",
+    "first", "first_time", "last", "last_time",
 )  # fmt: skip
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -41,6 +44,9 @@ def univariate(summary: TableSummary, attributes: Sequence[str] | None = None, d
         ``skewness`` and ``kurtosis`` are SciPy's (``bias=ddof == 0``); ``skewness_sayad`` is SymetryML's, whatever
         ``ddof`` is: n^2 / ((n - 1) (n - 2)) m3 / sigma^3 with the biased third moment and the biased sigma. ``cv`` is
         the coefficient of variation, std / |mean|. Figures that the values do not define are NaN.
+        ``first`` and ``last`` are the values with the earliest and the latest time, and ``first_time`` and
+        ``last_time`` these times, as ``datetime64[ms, UTC]``; NaN and NaT where no value came with a time, and after
+        records were forgotten.
 
     Raises
     ------
@@ -80,6 +86,7 @@ def univariate(summary: TableSummary, attributes: Sequence[str] | None = None, d
             "sum": moments.sum,
             "cv": moments.variation(ddof),
             "skewness_sayad": _skewness_sayad(moments),
+            **_ends(summary),
         },
         index=pd.Index(names, name="attribute"),
     )
@@ -91,6 +98,20 @@ def _skewness_sayad(moments: MomentSummary) -> NDArray[np.float64]:
     factor = np.full(n.shape, np.nan)
     np.divide(n * n, (n - 1) * (n - 2), out=factor, where=n > 2)
     return np.asarray(factor * moments.skewness(bias=True))
+
+
+def _ends(summary: TableSummary) -> dict[str, Any]:
+    ends = summary.ends
+    if ends is None:
+        width = len(summary.schema.numeric)
+        value, time = np.full(width, np.nan), np.full(width, "NaT", "datetime64[ms]")
+        ends = EndsSummary(value, time, value, time, untimed=0)
+    return {
+        "first": ends.first,
+        "first_time": pd.DatetimeIndex(ends.first_time).tz_localize("UTC"),
+        "last": ends.last,
+        "last_time": pd.DatetimeIndex(ends.last_time).tz_localize("UTC"),
+    }
 
 
 def _quartiles(summary: TableSummary, i: int) -> list[float]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from smlnb.errors import NotEnoughDataError, UnknownAttributeError
+from smlnb.schema import Kind
 from smlnb.stats.profile import ProfileSummary
 from smlnb.stats.table import TableSummary
 
 __all__ = ["distinct", "frequent", "lengths"]
 
 
-def distinct(summary: TableSummary) -> pd.DataFrame:
-    """Return how many different values the binary, category and text attributes have.
+def distinct(summary: TableSummary, attributes: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return how many different values attributes have.
+
+    Parameters
+    ----------
+    summary : TableSummary
+    attributes : sequence of str, optional
+        Those wanted; by default all whose values are counted: binary, category and text attributes, and continuous ones
+        in a project made with ``distinct=True``.
 
     Returns
     -------
@@ -23,13 +33,16 @@ def distinct(summary: TableSummary) -> pd.DataFrame:
 
     Raises
     ------
+    UnknownAttributeError
+        If an attribute is not one of those.
     NotEnoughDataError
-        If something was forgotten: sketches can't forget.
+        If an attribute is continuous and such values are not counted, or something was forgotten.
     """
     profile = _profile(summary)
     rows = []
-    for name, count in profile.distinct.items():
-        often = profile.frequent[name]
+    for name in profile.distinct if attributes is None else attributes:
+        _check_counted(summary, profile, name)
+        count, often = profile.distinct[name], profile.frequent[name]
         top = (often.values[0], often.low[0]) if often.values else (None, 0)
         rows.append([name, round(count.estimate), count.low, count.high, count.missing, *top])
     columns = ["attribute", "distinct", "low", "high", "missing", "top", "top_count"]
@@ -37,7 +50,9 @@ def distinct(summary: TableSummary) -> pd.DataFrame:
 
 
 def frequent(summary: TableSummary, name: str, top: int = 10) -> pd.DataFrame:
-    """Return the most frequent values of a binary, category or text attribute.
+    """Return the most frequent values of a binary, category or text attribute, or a continuous one.
+
+    Values of continuous attributes are counted in a project made with ``distinct=True``.
 
     Returns
     -------
@@ -49,11 +64,10 @@ def frequent(summary: TableSummary, name: str, top: int = 10) -> pd.DataFrame:
     UnknownAttributeError
         If the attribute is not one of those.
     NotEnoughDataError
-        If something was forgotten.
+        If it is continuous and such values are not counted, or something was forgotten.
     """
     profile = _profile(summary)
-    if name not in profile.frequent:
-        raise UnknownAttributeError.of(name, profile.frequent)
+    _check_counted(summary, profile, name)
     often = profile.frequent[name]
     return pd.DataFrame({"value": often.values, "low": often.low, "high": often.high})[:top]
 
@@ -84,6 +98,17 @@ def lengths(summary: TableSummary) -> pd.DataFrame:
         for names, m in parts
     ]
     return pd.concat(frames)
+
+
+def _check_counted(summary: TableSummary, profile: ProfileSummary, name: str) -> None:
+    if name in profile.distinct:
+        return
+    if name in summary.schema and summary.schema[name].kind is Kind.CONTINUOUS:
+        raise NotEnoughDataError(
+            f"The different values of {name!r} are not counted: it is continuous, and that takes some 400 ns a value. "
+            "Learn into a project made with Project(..., distinct=True) if it is worth that.",
+        )
+    raise UnknownAttributeError.of(name, profile.distinct)
 
 
 def _profile(summary: TableSummary) -> ProfileSummary:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from smlnb.batch import as_record_batch
 from smlnb.errors import UnknownAttributeError
 from smlnb.exploration.univariate import COLUMNS, univariate
+from smlnb.schema import Schema
+from smlnb.stats.table import Table
 from tests.exploration.making import RTOL, TYPES, random_frame, random_summary, summary_of
 
 NUMBERS = ["x", "y", "z"]
@@ -62,3 +66,19 @@ def test_the_columns_are_those_promised_and_names_are_checked():
     assert tuple(univariate(summary).columns) == COLUMNS
     with pytest.raises(UnknownAttributeError, match="Did you mean 'flag'"):
         univariate(summary, ["flg"])
+
+
+def test_first_and_last_values_come_with_their_times_and_are_unknown_without() -> None:
+    times = pd.date_range("2026-05-01 10:00", periods=3, freq="90s", unit="ms")
+    frame = pd.DataFrame({"x": [1.0, 2.0, None], "y": [3.0, 4.0, 5.0], "z": [np.inf, np.nan, np.nan]})
+    table = Table(Schema.of(["x", "y", "z"], "C,C,C"))
+    assert univariate(table.result())["last_time"].isna().all()
+    table.update(as_record_batch(frame), times.to_numpy())
+    shown = univariate(table.result())
+    assert shown.dtypes[["first_time", "last_time"]].astype(str).tolist() == ["datetime64[ms, UTC]"] * 2
+    assert shown.loc[["x", "y"], "first"].tolist() == [1.0, 3.0]
+    assert shown.loc[["x", "y"], "last"].tolist() == [2.0, 5.0]
+    assert shown.loc[["x", "y"], "last_time"].tolist() == [times[1].tz_localize("UTC"), times[2].tz_localize("UTC")]
+    assert shown.loc["z", ["first", "first_time", "last", "last_time"]].isna().all()
+    table.forget(as_record_batch(frame[2:]))
+    assert univariate(table.result())[["first", "first_time", "last", "last_time"]].isna().all(axis=None)

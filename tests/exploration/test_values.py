@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from smlnb.errors import NotEnoughDataError, UnknownAttributeError
+from smlnb.exploration.values import distinct, frequent
 from smlnb.project import Project
+from smlnb.schema import Schema
+from smlnb.stats.table import Table
 
 FRAME = pd.DataFrame(
     {
@@ -52,3 +56,16 @@ def test_it_comes_back_from_the_state_and_ends_with_forgetting(project: Project)
     other.forget({"kind": ["a"]})
     with pytest.raises(NotEnoughDataError, match="can't forget"):
         other.distinct()
+
+
+def test_continuous_attributes_are_counted_where_asked_for_and_otherwise_it_is_said_how(project: Project) -> None:
+    assert project.distinct(["note"]).index.tolist() == ["note"]
+    for ask in (lambda: project.frequent("x"), lambda: project.distinct(["x"])):
+        with pytest.raises(NotEnoughDataError, match=r"'x' are not counted.*distinct=True"):
+            ask()
+    with pytest.raises(UnknownAttributeError, match="tags"):
+        project.frequent("tags")
+    counting = Table(Schema.of(["x"], "C"), distinct=True)
+    counting.update(pa.record_batch({"x": [1.5, 2.5, 2.5]}))
+    assert distinct(counting.result()).loc["x", ["distinct", "top", "top_count"]].tolist() == [2, "2.5", 2]
+    assert frequent(counting.result(), "x").values.tolist() == [["2.5", 2, 2], ["1.5", 1, 1]]
