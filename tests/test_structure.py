@@ -25,6 +25,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("stats",),
     ("packing",),
     ("exploration",),
+    ("encoders",),
     ("models", "evaluate"),
     ("anomaly",),
     ("algorithms",),
@@ -45,6 +46,7 @@ EDGES = ("confluent_kafka", "streamz", "dask", "distributed", "bokeh", "ipywidge
 BELOW_THE_EDGES = {
     "stats",
     "exploration",
+    "encoders",
     "models",
     "anomaly",
     "algorithms",
