@@ -14,6 +14,7 @@ from smlnb.schema import Attribute, Kind, Schema
 from smlnb.stats.categories import smallest_by_hash
 from smlnb.stats.checks import check_accumulator
 from smlnb.stats.conditional import ConditionalHistograms
+from smlnb.stats.table import Table
 from tests.stats.laws import law_settings
 from tests.strategies import cells, text_column
 
@@ -224,3 +225,24 @@ def test_errors_name_what_there_is() -> None:
         result.cells("kind", "flag", "1")
     with pytest.raises(SchemaError, match=r"no value 'z'.*'a', 'b', 'c', '\(other\)'"):
         result.cells("x", "kind", "z")
+
+
+def test_a_table_keeps_them_with_its_histograms_unless_told_not_to() -> None:
+    records = pa.record_batch({"x": [1.0, 2.0, 4.0], "flag": [0, 1, 1], "kind": ["a", None, "b"]})
+    schema = Schema.of(["x", "flag", "kind"], "C,B,T")
+    table = Table(schema)
+    table.update(records)
+    twin = Table.from_state(table.state())
+    twin.merge(table)
+    twin.forget(records)
+    twin.grow([Attribute("late", Kind.CONTINUOUS)])
+    conditional = twin.result().conditional
+    assert conditional is not None
+    assert conditional.cells("x", "flag", "1").low.tolist() == [2.0, 4.0]
+    assert conditional.cells("late", "flag", "1").total == 0
+    for options in ({"histogram": False}, {"conditional": False}):
+        without = Table(schema, **options)
+        without.update(records)
+        without.forget(records)
+        assert without.result().conditional is None
+        assert Table.from_state(without.state()).conditional is None
