@@ -40,6 +40,29 @@ class QuantileSketches:
         values[ranks >= 1] = self._sketches[i].get_max_value()
         return values
 
+    def bounds(self, i: int, q: ArrayLike) -> tuple[Vector, Vector]:
+        """Return between which values the true quantiles of attribute ``i`` lie, at 99 % confidence.
+
+        They are the values at one rank error below and above ``q``. Minimum and maximum are certain, and so is all
+        while the sketch :meth:`is_exact`; then the bounds differ only where the share ``q`` ends just between two
+        values. NaN where there are no values.
+        """
+        ranks = np.atleast_1d(np.asarray(q, dtype=float))
+        sketch = self._sketches[i]
+        if sketch.is_empty():
+            return np.full(ranks.shape, np.nan), np.full(ranks.shape, np.nan)
+        error = np.where((ranks <= 0) | (ranks >= 1) | self.is_exact(i), 0.0, self.rank_error(i))
+        low, high = np.clip(ranks - error, 0, 1), np.clip(ranks + error, 0, 1)
+        lower = np.asarray(sketch.get_quantiles(low, True), dtype=float)
+        upper = np.asarray(sketch.get_quantiles(high, False), dtype=float)
+        for values, at in ((lower, low), (upper, high)):
+            values[at <= 0], values[at >= 1] = sketch.get_min_value(), sketch.get_max_value()
+        return lower, upper
+
+    def is_exact(self, i: int) -> bool:
+        """Whether the sketch of attribute ``i`` still holds every value."""
+        return not self._sketches[i].is_estimation_mode()
+
     def rank(self, i: int, values: ArrayLike) -> Vector:
         """Return the share of attribute ``i``'s values that are at most each of ``values``; NaN where it has none."""
         wanted = np.atleast_1d(np.asarray(values, dtype=float))
