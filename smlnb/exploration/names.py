@@ -31,6 +31,8 @@ def column(summary: TableSummary, name: str) -> int:
             values = ", ".join(repr(f"{name}${v}") for v in list(value_columns(summary, name))[:5])
             raise SchemaError(f"{name!r} is a category, not a number. Name one of its values, as in {values}.")
         raise SchemaError(f"{name!r} is {UNUSABLE[kind]}, so there are no numbers of it. Declare it C, B or T.")
+    if name not in summary.pair_names:
+        raise UnknownAttributeError.of(name, dict.fromkeys((*summary.schema.names, *summary.pair_names)))
     return summary.pair_index(name)
 
 
