@@ -79,15 +79,16 @@ class Encoder(Accumulator):
             NaN where the column is missing, or not there at all.
         """
         records = as_record_batch(data)
-        encoded = np.full((len(self.outputs), records.num_rows), np.nan)
-        if self.column in records.schema.names:
-            keys = Keys.of(records.column(self.column))
-            encoded[:, keys.present] = self._encode(keys)[:, keys.present]
+        if self.column not in records.schema.names:
+            return np.full((len(self.outputs), records.num_rows), np.nan)
+        keys = Keys.of(records.column(self.column))
+        encoded = self._encode(keys)
+        encoded[:, ~keys.present] = np.nan
         return encoded
 
     @abstractmethod
     def _encode(self, keys: Keys) -> NDArray[np.float64]:
-        """Return the encoded rows, shape (outputs, rows); what it says of missing cells does not matter."""
+        """Return a new array of shape (outputs, rows); what it says of missing cells does not matter."""
 
     def learn(self, data: Any) -> None:
         """Absorb records, anything tabular; a column that they lack counts as missing."""
