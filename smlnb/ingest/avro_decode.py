@@ -1,8 +1,8 @@
-"""Avro values, framed as by Confluent's serialisers, to columns.
+"""Avro bodies, each without its frame, to columns.
 
-Records of plain fields go through pyruhvro, a batch at a time and several million a second; it does not look at what
-follows a record, so the columns are encoded again and the lengths compared. Anything else goes through fastavro, one
-by one.
+Records of plain fields, dates and timestamps go through pyruhvro, a batch at a time and several million a second; it
+does not look at what follows a record, so the columns are encoded again and the lengths compared. Anything else goes
+through fastavro, one by one.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import fastavro
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyruhvro
+from confluent_kafka.schema_registry import Schema
+from fastavro.schema import SchemaParseException, UnknownType
 
-from smlnb.errors import ConfigError, UnknownSchemaError
-from smlnb.ingest.avro_types import column_of, is_flat
-from smlnb.ingest.columns import Columns, Piece
+from smlnb.errors import ConfigError, SchemaError
+from smlnb.ingest.avro_types import Leaf, flat_schema, leaves_of
 from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.decoded import EMPTY, NO_FIELDS, TOMBSTONE, Decoded
-from smlnb.ingest.registry import FRAME, schema_of_id
+from smlnb.ingest.decoded import NO_FIELDS
+from smlnb.ingest.plain_decode import PlainDecoder
+from smlnb.ingest.registry import referred_schemas
 
-__all__ = ["AvroDecoder"]
+__all__ = ["AvroWriter", "avro_writer", "plain_avro_decoder"]
 
-_UNKNOWN_KEPT = 1_000  # ids of schemas that the registry does not have; random bytes must not fill the memory
 _BROKEN = (
     EOFError,
     ValueError,  # also UnicodeDecodeError and Arrow's
@@ -41,132 +41,100 @@ _BROKEN = (
     RecursionError,
     MemoryError,
     StopIteration,
+    fastavro.read.SchemaResolutionError,
 )
+_NO_SCHEMA = (ValueError, TypeError, KeyError, AttributeError, RecursionError, SchemaParseException, UnknownType)
 
 
-class AvroDecoder:
-    """Makes columns of Avro records; see :class:`~smlnb.ingest.decode.Decoder`.
+def avro_writer(
+    config: KafkaConfig | None,
+    name: int | str,
+    schema: Schema,
+    *,
+    reader_schema: str | None = None,
+    known: Collection[str] = (),
+) -> AvroWriter:
+    """Return what decodes bodies written with a schema of the registry, with those that it refers to.
+
+    Raises
+    ------
+    SchemaError
+        If it is no schema of Avro.
+    UnknownSchemaError
+        If the registry does not have one that it refers to.
+    """
+    others = referred_schemas(config, schema) if schema.references and config is not None else {}
+    texts = [str(s.schema_str) for s in others.values()]
+    try:
+        return AvroWriter(str(schema.schema_str), texts, reader_schema=reader_schema, known=known)
+    except _NO_SCHEMA as error:
+        if isinstance(error, SchemaError):
+            raise
+        raise SchemaError(f"schema {name} of the registry is no Avro schema: {error}") from None
+
+
+class AvroWriter:
+    r"""Decodes bodies that were written with one schema.
 
     Parameters
     ----------
-    config : KafkaConfig, optional
-        Names the registry that the schemas are read from, each once.
+    text : str
+        The schema, as JSON.
+    referred : sequence of str
+        Schemas that it refers to, each after those that it refers to itself.
+    reader_schema : str, optional
+        Another schema that the records are translated to.
+    known : collection of str
+        Columns that there are: a field with one of these as alias goes by it.
+
+    Examples
+    --------
+    >>> fields = [{"name": "x", "type": "long"}, {"name": "y", "type": ["null", "string"]}]
+    >>> writer = AvroWriter(json.dumps({"type": "record", "name": "r", "fields": fields}))
+    >>> data, bad = writer.decode([b"\x02\x00", b"\x02"])
+    >>> data.to_pylist(), bad
+    ([{'x': 1, 'y': None}], {1: 'broken Avro: the bytes end within the record'})
     """
 
-    def __init__(self, config: KafkaConfig | None = None) -> None:
-        self._config = config
-        self._writers: dict[bytes, _Writer] = {}
-        self._unknown: dict[bytes, str] = {}
-        self._columns = Columns()
-
-    def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Decode the values; see :meth:`smlnb.ingest.decode.Decoder.decode`.
-
-        Raises
-        ------
-        ConfigError
-            If no registry is configured.
-        BrokerUnavailableError
-            If the registry does not answer, or refuses the login.
-        """
-        refused: dict[int, str] = {}
-        pieces = []
-        for prefix, (indices, bodies) in self._groups(values, refused).items():
-            writer = self._writer(prefix)
-            if isinstance(writer, str):
-                refused.update(dict.fromkeys(indices, writer))
-                continue
-            if not writer.has_fields:
-                refused.update(dict.fromkeys(indices, NO_FIELDS))
-                continue
-            whole, bad = writer.decode(bodies)
-            refused.update({indices[i]: reason for i, reason in bad.items()})
-            rows = np.arange(len(values)) if isinstance(indices, range) else np.array(indices, np.int64)
-            pieces.append(Piece(whole, np.delete(rows, list(bad))))
-        data, rows, unfit = self._columns.join(pieces)
-        refused.update(unfit)
-        return Decoded(data, rows, tuple(sorted(refused.items())))
-
-    def _groups(
+    def __init__(
         self,
-        values: Sequence[bytes | None],
-        refused: dict[int, str],
-    ) -> dict[bytes, tuple[Sequence[int], list[bytes]]]:
-        """Return indices and bodies of the values, by their first five bytes."""
-        if values and (bodies := _without(values[0], values)) is not None:
-            return {values[0][:FRAME]: (range(len(values)), bodies)}  # type: ignore[index] # it is no None
-        groups: dict[bytes, tuple[list[int], list[bytes]]] = {}
-        for i, value in enumerate(values):
-            if value is None:
-                refused[i] = TOMBSTONE
-            elif not value:
-                refused[i] = EMPTY
-            elif value[0] != 0:
-                like = ", like JSON" if value.lstrip()[:1] == b"{" else ""
-                refused[i] = f"no Avro from a schema registry: it begins with byte {value[0]:#04x}{like}, not with zero"
-            elif len(value) < FRAME:
-                refused[i] = f"no Avro from a schema registry: it ends within the schema's id, after {len(value)} bytes"
-            else:
-                indices, bodies = groups.setdefault(value[:FRAME], ([], []))
-                indices.append(i)
-                bodies.append(value[FRAME:])
-        return dict(groups)
-
-    def _writer(self, prefix: bytes) -> _Writer | str:
-        """Return what decodes records of a schema, or why they can't be decoded."""
-        if prefix in self._writers:
-            return self._writers[prefix]
-        if prefix in self._unknown:
-            return self._unknown[prefix]
-        schema_id = int.from_bytes(prefix[1:], "big")
-        try:
-            writer = _Writer(schema_of_id(self._config, schema_id), schema_id)
-        except UnknownSchemaError as error:
-            if len(self._unknown) >= _UNKNOWN_KEPT:
-                self._unknown.clear()
-            self._unknown[prefix] = str(error)
-            return str(error)
-        self._writers[prefix] = writer
-        return writer
-
-
-def _without(first: bytes | None, values: Sequence[bytes | None]) -> list[bytes] | None:
-    """Return the values without the frame of the first, if all have that one."""
-    if first is None or len(first) < FRAME or first[0] != 0:
-        return None
-    try:
-        bodies = list(map(bytes.removeprefix, values, repeat(first[:FRAME])))  # type: ignore[arg-type]
-    except TypeError:  # None is among them
-        return None
-    whole = sum(map(len, values)) - FRAME * len(bodies)  # type: ignore[arg-type]
-    return bodies if sum(map(len, bodies)) == whole else None
-
-
-class _Writer:
-    """Decodes bodies that were written with one schema."""
-
-    def __init__(self, text: str, schema_id: int) -> None:
-        schema = json.loads(text)
-        if not isinstance(schema, dict) or schema.get("type") != "record":
-            raise ConfigError(f"Schema {schema_id} of the registry is not a record; its values make no columns.")
-        self._text = text
-        self.has_fields = bool(schema["fields"])
-        self._flat = is_flat(schema)
-        self._schema = fastavro.parse_schema(schema)
-        self._fields = [(f["name"], *column_of(f["type"])) for f in schema["fields"]]
+        text: str,
+        referred: Sequence[str] = (),
+        *,
+        reader_schema: str | None = None,
+        known: Collection[str] = (),
+    ) -> None:
+        named: dict[str, Any] = {}
+        for other in referred:
+            fastavro.parse_schema(json.loads(other), named)
+        schema = fastavro.parse_schema(json.loads(text), named)
+        self._schema = schema
+        self._reader = None
+        if reader_schema is not None:
+            named = {}
+            schema = self._reader = fastavro.parse_schema(json.loads(reader_schema), named)
+        self._leaves = _renamed(leaves_of(schema, named), frozenset(known))
+        self._arrow = pa.schema([(leaf.name, leaf.kind) for leaf in self._leaves])
+        self._text: str | None = None
+        flat = flat_schema(schema) if isinstance(schema, dict) and self._reader is None else None
+        if flat is not None:
+            self._text, self._casts = flat
 
     def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         """Return the columns of the good bodies, and the reasons of the bad ones by index."""
-        if not self._flat:
+        if not self._leaves:
+            return self._none(), dict.fromkeys(range(len(bodies)), NO_FIELDS)
+        if self._text is None:
             return self._one_by_one(bodies)
         batch = self._whole(bodies)
         if batch is not None:
             return batch, {}
         bad: dict[int, str] = {}
         batches = list(self._halved(bodies, 0, bad))
-        if not batches:
-            return pa.RecordBatch.from_pylist([], schema=self._arrow()), bad
-        return pa.concat_batches(batches), bad
+        return (pa.concat_batches(batches) if batches else self._none()), bad
+
+    def _none(self) -> pa.RecordBatch:
+        return pa.RecordBatch.from_pylist([], schema=self._arrow)
 
     def _whole(self, bodies: list[bytes]) -> pa.RecordBatch | None:
         """Decode all, or return None if any is broken or longer than its record."""
@@ -174,11 +142,11 @@ class _Writer:
             batch = pyruhvro.deserialize_array(bodies, self._text)
             batch.validate(full=True)
             again = pyruhvro.serialize_record_batch(batch, self._text, 1)
+            if sum(pc.sum(pc.binary_length(a)).as_py() or 0 for a in again) != sum(map(len, bodies)):
+                return None
+            return self._cast(batch)
         except ValueError:  # what pyruhvro raises; Arrow's are of this kind, too
             return None
-        if sum(pc.sum(pc.binary_length(a)).as_py() or 0 for a in again) != sum(map(len, bodies)):
-            return None
-        return self._cast(batch)
 
     def _halved(self, bodies: list[bytes], first: int, bad: dict[int, str]) -> list[pa.RecordBatch]:
         """Decode by halves, down to the single bodies that are broken."""
@@ -195,38 +163,89 @@ class _Writer:
         return self._halved(bodies[:middle], first, bad) + self._halved(bodies[middle:], first + middle, bad)
 
     def _one_by_one(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
-        records: list[dict[str, Any]] = []
+        records: list[Any] = []
+        rows: list[int] = []
         bad: dict[int, str] = {}
         for i, body in enumerate(bodies):
             stream = io.BytesIO(body)
             try:
-                record = fastavro.schemaless_reader(stream, self._schema, None)
-                arrays = {n: _converted(record[n], convert) for n, _, convert in self._fields}
-                for name, kind, _ in self._fields:
-                    pa.array([arrays[name]], kind)
+                record = fastavro.schemaless_reader(stream, self._schema, self._reader)
             except _BROKEN as error:
-                bad[i] = _why(error)
+                bad[i] = _why(error) + _like(body)
                 continue
             if stream.tell() != len(body):
-                bad[i] = f"broken Avro: {len(body) - stream.tell()} bytes follow the record"
+                bad[i] = f"broken Avro: {len(body) - stream.tell()} bytes follow the record" + _like(body)
                 continue
-            records.append(arrays)
-        columns = [pa.array([r[n] for r in records], kind) for n, kind, _ in self._fields]
-        return pa.RecordBatch.from_arrays(columns, schema=self._arrow()), bad
+            records.append(record)
+            rows.append(i)
+        try:
+            return self._columns(records), bad
+        except _BROKEN:  # a value that its column can't hold
+            return self._each(records, rows, bad), bad
 
-    def _arrow(self) -> pa.Schema:
-        return pa.schema([(name, kind) for name, kind, _ in self._fields])
+    def _each(self, records: Sequence[Any], rows: Sequence[int], bad: dict[int, str]) -> pa.RecordBatch:
+        batches = []
+        for i, record in zip(rows, records, strict=True):
+            try:
+                batches.append(self._columns([record]))
+            except _BROKEN as error:
+                bad[i] = _why(error)
+        return pa.concat_batches(batches) if batches else self._none()
+
+    def _columns(self, records: Sequence[Any]) -> pa.RecordBatch:
+        arrays = []
+        for leaf in self._leaves:
+            items = records
+            for key in leaf.path:
+                items = [None if r is None else r[key] for r in items]
+            if leaf.convert is not None:
+                items = [None if v is None else leaf.convert(v) for v in items]
+            arrays.append(pa.array(items, leaf.kind))
+        return pa.RecordBatch.from_arrays(arrays, schema=self._arrow)
 
     def _cast(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = [c if c.type == k else c.cast(k) for c, (_, k, _) in zip(batch.columns, self._fields, strict=True)]
-        return pa.RecordBatch.from_arrays(columns, schema=self._arrow())
+        columns = []
+        for column, leaf, through in zip(batch.columns, self._leaves, self._casts, strict=True):
+            cast = column
+            for kind in (*through, leaf.kind):
+                cast = cast if cast.type == kind else cast.cast(kind)
+            columns.append(cast)
+        return pa.RecordBatch.from_arrays(columns, schema=self._arrow)
+
+
+def plain_avro_decoder(schema: str) -> PlainDecoder:
+    """Return a decoder of Avro values without a frame, all of one schema, which is given as JSON text.
+
+    Raises
+    ------
+    ConfigError
+        If it is no schema of Avro.
+    """
+    try:
+        return PlainDecoder(AvroWriter(schema))
+    except _NO_SCHEMA as error:
+        raise ConfigError(f"schema= is no Avro schema: {error}") from None
+
+
+def _renamed(leaves: list[Leaf], known: Collection[str]) -> list[Leaf]:
+    """Give columns that have been renamed the name that is known."""
+    taken = {leaf.name for leaf in leaves}
+    found = []
+    for leaf in leaves:
+        old = next((a for a in leaf.aliases if a in known and a not in taken), None)
+        if leaf.name in known or old is None:
+            found.append(leaf)
+        else:
+            taken.add(old)
+            found.append(replace(leaf, name=old))
+    return found
+
+
+def _like(body: bytes) -> str:
+    return " (it begins like a container file of Avro, which is no record)" if body.startswith(b"Obj\x01") else ""
 
 
 def _why(error: BaseException) -> str:
     if isinstance(error, EOFError | struct.error | StopIteration):
         return "broken Avro: the bytes end within the record"
     return f"broken Avro: {type(error).__name__}: {error}".rstrip(": ")
-
-
-def _converted(value: Any, convert: Any) -> Any:
-    return value if value is None or convert is None else convert(value)

@@ -1,18 +1,63 @@
-"""What becomes of Avro's types: the Arrow type of a field, and how its values are converted."""
+"""What becomes of Avro's types: the columns of a record, and how their values are converted."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import struct
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["FLAT", "Column", "column_of", "is_flat"]
+from smlnb.errors import SchemaError
 
-FLAT = frozenset({"boolean", "int", "long", "float", "double", "string"})
+__all__ = ["MAX_DEPTH", "MAX_FIELDS", "Leaf", "flat_schema", "leaves_of"]
 
+MAX_DEPTH = 8  # levels of records that become columns; what lies deeper is kept as JSON text
+MAX_FIELDS = 4_096
+
+Named = Mapping[str, Any]
 Column = tuple[pa.DataType, Callable[[Any], Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A column of a record.
+
+    Attributes
+    ----------
+    name : str
+        The path to the field, joined by dots.
+    path : tuple of str
+        Empty for a value that is no record.
+    kind : pyarrow.DataType
+    convert : callable, optional
+        What values go through that are not null.
+    aliases : tuple of str
+        Other names of the column.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    kind: pa.DataType
+    convert: Callable[[Any], Any] | None = None
+    aliases: tuple[str, ...] = ()
+
+
+def _duration(value: bytes) -> str:
+    """Write months, days and milliseconds as in ISO 8601; how long a month is, is not known.
+
+    Examples
+    --------
+    >>> _duration(struct.pack("<III", 1, 2, 3_004))
+    'P1M2DT3.004S'
+    """
+    months, days, milliseconds = struct.unpack("<III", value)
+    return f"P{months}M{days}DT{milliseconds // 1000}.{milliseconds % 1000:03}S"
+
 
 _PRIMITIVE: Mapping[str, Column] = {
     "null": (pa.null(), None),
@@ -26,16 +71,34 @@ _PRIMITIVE: Mapping[str, Column] = {
     "bytes": (pa.binary(), None),
     "fixed": (pa.binary(), None),
 }
-_LOGICAL: Mapping[str, Column] = {
-    "decimal": (pa.float64(), float),
-    "uuid": (pa.string(), str),
-    "date": (pa.date32(), None),
-    "time-millis": (pa.time64("us"), None),
-    "time-micros": (pa.time64("us"), None),
-    "timestamp-millis": (pa.timestamp("us", "UTC"), None),
-    "timestamp-micros": (pa.timestamp("us", "UTC"), None),
-    "local-timestamp-millis": (pa.timestamp("us"), None),
-    "local-timestamp-micros": (pa.timestamp("us"), None),
+_LOGICAL: Mapping[tuple[str, str | None], Column] = {  # by the type that carries it: elsewhere it means nothing
+    ("bytes", "decimal"): (pa.float64(), float),
+    ("fixed", "decimal"): (pa.float64(), float),
+    ("string", "uuid"): (pa.string(), str),
+    ("fixed", "uuid"): (pa.string(), lambda v: str(uuid.UUID(bytes=v)) if isinstance(v, bytes) else str(v)),
+    ("fixed", "duration"): (pa.string(), _duration),
+    ("int", "date"): (pa.date32(), None),
+    ("int", "time-millis"): (pa.time64("us"), None),
+    ("long", "time-micros"): (pa.time64("us"), None),
+    ("long", "timestamp-millis"): (pa.timestamp("us", "UTC"), None),
+    ("long", "timestamp-micros"): (pa.timestamp("us", "UTC"), None),
+    ("long", "timestamp-nanos"): (pa.timestamp("ns", "UTC"), None),
+    ("long", "local-timestamp-millis"): (pa.timestamp("us"), None),
+    ("long", "local-timestamp-micros"): (pa.timestamp("us"), None),
+    ("long", "local-timestamp-nanos"): (pa.timestamp("ns"), None),
+}
+_FLAT = frozenset({"boolean", "int", "long", "float", "double", "string"})
+_FLAT_LOGICAL: Mapping[
+    str, tuple[pa.DataType, ...]
+] = {  # what they are cast through in Arrow, before the type of the column
+    "uuid": (),
+    "date": (pa.int32(), pa.date32()),
+    "timestamp-millis": (pa.timestamp("ms", "UTC"),),
+    "timestamp-micros": (),
+    "timestamp-nanos": (),
+    "local-timestamp-millis": (pa.timestamp("ms"),),
+    "local-timestamp-micros": (),
+    "local-timestamp-nanos": (),
 }
 
 
@@ -46,62 +109,146 @@ def _as_text(value: Any) -> str:
 _TEXT: Column = (pa.string(), _as_text)
 
 
-def is_flat(schema: Mapping[str, Any]) -> bool:
-    """Tell whether every field is a plain number, boolean or string, or such a one that may be null.
+def flat_schema(schema: Mapping[str, Any]) -> tuple[str, list[tuple[pa.DataType, ...]]] | None:
+    """Return the schema without logical types, and for each field what it is cast through; None if it is not flat.
+
+    A schema is flat if every field is a plain number, boolean or string, or a date or timestamp, or may be null, too.
 
     Examples
     --------
-    >>> is_flat({"type": "record", "name": "r", "fields": [{"name": "x", "type": ["null", "double"]}]})
-    True
-    >>> is_flat({"type": "record", "name": "r", "fields": [{"name": "x", "type": {"type": "array", "items": "int"}}]})
-    False
+    >>> flat_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": ["null", "double"]}]})[1]
+    [()]
+    >>> flat_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": "bytes"}]})
     """
-    return schema.get("type") == "record" and all(_is_flat_type(f["type"]) for f in schema["fields"])
+    if schema.get("type") != "record":
+        return None
+    plain, casts = [], []
+    for one in schema["fields"]:
+        found = _flat_type(one["type"])
+        if found is None:
+            return None
+        plain.append({"name": one["name"], "type": found[0]})
+        casts.append(found[1])
+    return json.dumps({"type": "record", "name": "r", "fields": plain}), casts
 
 
-def _is_flat_type(kind: Any) -> bool:
+def _flat_type(kind: Any) -> tuple[Any, tuple[pa.DataType, ...]] | None:
     if isinstance(kind, list):
-        return len(kind) == 2 and "null" in kind and all(k == "null" or _is_flat_type(k) for k in kind)
+        if len(kind) != 2 or "null" not in kind:
+            return None
+        found = [("null", ()) if k == "null" else _flat_type(k) for k in kind]
+        (other,) = [f for f in found if f is None or f[0] != "null"] or [None]
+        return None if other is None else ([f[0] for f in found if f], other[1])
     if isinstance(kind, dict):
-        return "logicalType" not in kind and isinstance(kind["type"], str) and kind["type"] in FLAT
-    return kind in FLAT
+        base, logical = kind["type"], kind.get("logicalType")
+        if base not in _FLAT or logical is None or (base, logical) not in _LOGICAL:
+            return (base, ()) if isinstance(base, str) and base in _FLAT else None
+        return (base, _FLAT_LOGICAL[logical]) if logical in _FLAT_LOGICAL else None
+    return (kind, ()) if kind in _FLAT else None
 
 
-def column_of(kind: Any) -> Column:
-    """Return the Arrow type of an Avro type, and the function (or None) that its values go through.
+def leaves_of(schema: Any, named: Named) -> list[Leaf]:
+    """Return the columns of a parsed schema: the fields, and those of records within it by their path.
 
-    Records, maps and whatever else has no column of its own become JSON text.
+    What is no record makes one column ``value``. Records in arrays, maps and unions of several records are kept as
+    JSON text, and so are records that hold themselves.
+
+    Parameters
+    ----------
+    schema
+        As fastavro has parsed it.
+    named : mapping
+        The types that it names, by their full names.
+
+    Raises
+    ------
+    SchemaError
+        If there would be more than 4,096 columns.
 
     Examples
     --------
-    >>> column_of(["null", "int", "double"])[0], column_of({"type": "array", "items": "long"})[0]
-    (DataType(double), ListType(list<item: double>))
+    >>> inner = {"type": "record", "name": "q", "fields": [{"name": "z", "type": "int"}]}
+    >>> outer = {"type": "record", "name": "r", "fields": [{"name": "x", "type": "long"}, {"name": "y", "type": inner}]}
+    >>> [(leaf.name, str(leaf.kind)) for leaf in leaves_of(outer, {})]
+    [('x', 'int64'), ('y.z', 'int64')]
+    >>> [(leaf.name, str(leaf.kind)) for leaf in leaves_of("double", {})]
+    [('value', 'double')]
     """
+    kind = _resolved(schema, named)
+    if not _is_record(kind):
+        return [Leaf("value", (), *_column(kind, named))]
+    found: list[Leaf] = []
+    _collect(kind, named, (), (), found)
+    return found
+
+
+def _collect(record: Any, named: Named, path: tuple[str, ...], above: tuple[str, ...], found: list[Leaf]) -> None:
+    inside = (*above, record["name"])
+    for one in record["fields"]:
+        here = (*path, one["name"])
+        inner = _record_in(one["type"], named)
+        if inner is not None and inner["name"] not in inside and len(here) < MAX_DEPTH:
+            _collect(inner, named, here, inside, found)
+            continue
+        aliases = tuple(".".join((*path, a)) for a in one.get("aliases") or ())
+        found.append(Leaf(".".join(here), here, *_column(one["type"], named), aliases))
+        if len(found) > MAX_FIELDS:
+            raise SchemaError(f"the schema {record['name']!r} has more than {MAX_FIELDS:,} fields")
+
+
+def _resolved(kind: Any, named: Named) -> Any:
+    return named.get(kind, kind) if isinstance(kind, str) else kind
+
+
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, dict) and kind["type"] in {"record", "error"}
+
+
+def _record_in(kind: Any, named: Named) -> Any:
+    """Return the record that a field is, or may be besides null; None for anything else."""
     if isinstance(kind, list):
-        return _union([column_of(k) for k in kind if k != "null"])
+        others = [k for k in kind if k != "null"]
+        kind = others[0] if len(others) == 1 else None
+    found = _resolved(kind, named)
+    return found if _is_record(found) else None
+
+
+def _column(kind: Any, named: Named) -> Column:
+    """Return the Arrow type of an Avro type, and the function (or None) that its values go through."""
+    kind = _resolved(kind, named)
+    if isinstance(kind, list):
+        return _union([_column(k, named) for k in kind if k != "null"])
     if isinstance(kind, dict):
-        if kind.get("logicalType") in _LOGICAL:
-            return _LOGICAL[kind["logicalType"]]
-        if kind["type"] == "array":
-            return _array(*column_of(kind["items"]))
-        return column_of(kind["type"])
+        base, logical = kind["type"], kind.get("logicalType")
+        if isinstance(base, dict | list):
+            return _column(base, named)
+        if (base, logical) in _LOGICAL:
+            return _LOGICAL[base, logical]
+        if base == "array":
+            return _array(*_column(kind["items"], named))
+        return _PRIMITIVE.get(base, _TEXT)
     return _PRIMITIVE.get(kind, _TEXT)
 
 
 def _array(item: pa.DataType, convert: Callable[[Any], Any] | None) -> Column:
-    if convert is not None:
+    if convert is _as_text:
         return _TEXT
+    through = None if convert is None else partial(_each, convert)
     if pa.types.is_integer(item) or pa.types.is_floating(item):
-        return pa.list_(pa.float64()), None
-    return (pa.list_(pa.string()), None) if pa.types.is_string(item) else _TEXT
+        return pa.list_(pa.float64()), through
+    return (pa.list_(pa.string()), through) if pa.types.is_string(item) else _TEXT
+
+
+def _each(convert: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    return [None if v is None else convert(v) for v in items]
 
 
 def _union(columns: list[Column]) -> Column:
     if not columns:
         return _PRIMITIVE["null"]
     types = {c[0] for c in columns}
-    if len(columns) == 1 or (len(types) == 1 and all(c[1] is None for c in columns)):
+    if len(columns) == 1 or (len(types) == 1 and len({c[1] for c in columns}) == 1):
         return columns[0]
-    if types <= {pa.int64(), pa.float64()} and all(c[1] is None for c in columns):
-        return pa.float64(), None
+    if types <= {pa.int64(), pa.float64()}:  # decimals among them become floats, and floats stay what they are
+        return pa.float64(), float
     return _TEXT

@@ -27,6 +27,11 @@ class Columns:
     def __init__(self) -> None:
         self._types: dict[str, pa.DataType] = {}
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The columns seen so far."""
+        return frozenset(self._types)
+
     def join(self, pieces: Sequence[Piece]) -> tuple[pa.RecordBatch, NDArray[np.int64], dict[int, str]]:
         """Return one batch with all columns, the rows in it, and the reasons for the rows that do not fit.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["EMPTY", "NO_FIELDS", "TOMBSTONE", "Decoded", "Decoder", "Headers"]
+__all__ = ["EMPTY", "NO_FIELDS", "TOMBSTONE", "Decoded", "Decoder", "Headers", "Writer"]
 
 TOMBSTONE = "tombstone: the record has no value"
 EMPTY = "the value is empty"
@@ -62,4 +62,12 @@ class Decoder(Protocol):
         headers : sequence, optional
             For each value the headers of its record, as (name, value), or None.
         """
+        ...
+
+
+class Writer(Protocol):
+    """Decodes bodies that were written with one schema."""
+
+    def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+        """Return the columns of the good bodies, and the reasons of the bad ones by index."""
         ...

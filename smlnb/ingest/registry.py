@@ -1,20 +1,26 @@
-"""The schema registry: schemas by id and by subject, with errors that say what to do."""
+"""The schema registry: schemas by id, by GUID and by subject, with errors that say what to do."""
 
 from __future__ import annotations
 
 import importlib
 import struct
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
+from typing import TypeVar
 
-from confluent_kafka.schema_registry import Schema
+from confluent_kafka.schema_registry import RuleMode, Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from smlnb.errors import BrokerUnavailableError, ConfigError, KafkaError, UnknownSchemaError
+from smlnb.errors import BrokerUnavailableError, ConfigError, KafkaError, SchemaError, UnknownSchemaError
 from smlnb.ingest.config import KafkaConfig
 
-__all__ = ["FRAME", "frame", "registered_schema", "schema_of_id"]
+__all__ = ["FRAME", "frame", "named_schema", "referred_schemas", "registered_schema", "serialized_schemas"]
 
-FRAME = 5  # bytes before an Avro body: a zero and the schema's id
+FRAME = 5  # bytes before a body: a zero and the schema's id
+
+_T = TypeVar("_T")
+_READING = (RuleMode.READ, RuleMode.WRITEREAD)
 
 
 def _http_errors() -> tuple[type[Exception], ...]:
@@ -41,32 +47,79 @@ def frame(schema_id: int) -> bytes:
     return struct.pack(">bI", 0, schema_id)
 
 
-def schema_of_id(config: KafkaConfig | None, schema_id: int) -> str:
-    """Return the Avro schema, as JSON text, of an id.
+def named_schema(config: KafkaConfig | None, name: int | str) -> Schema:
+    """Return the schema of an id or a GUID.
 
     Raises
     ------
     ConfigError
-        If no registry is configured, or the schema is not Avro or refers to others.
+        If no registry is configured.
     UnknownSchemaError
         If the registry does not have it.
+    SchemaError
+        If its records must be transformed by rules of the registry, such as decryption, before they can be read.
     BrokerUnavailableError
         If the registry does not answer, or refuses the login.
     """
     if config is None or config.registry is None:
         raise ConfigError(
-            f"The records are Avro with schema {schema_id} of a registry, but no registry is configured. "
+            f"The records have schema {name} of a registry, but no registry is configured. "
             "Give config={'schema.registry.url': 'http://host:8081'}.",
         )
-    try:
-        schema = config.registry.get_schema(schema_id)
-    except (SchemaRegistryError, *_HTTP_ERRORS) as error:
-        raise _registry_error(error, config, f"schema {schema_id}") from None
-    if (schema.schema_type or "AVRO") != "AVRO":
-        raise ConfigError(f"Schema {schema_id} of the registry is {schema.schema_type}; only Avro can be read.")
-    if schema.references:
-        raise ConfigError(f"Schema {schema_id} of the registry refers to other schemas, which is not supported.")
-    return str(schema.schema_str)
+    schema = _ask(config, f"schema {name}", _get(config.registry, name))
+    rules = [*(schema.rule_set.domain_rules or ()), *(schema.rule_set.encoding_rules or ())] if schema.rule_set else []
+    acting = [r.name for r in rules if r.mode in _READING and not r.disabled and r.kind == "TRANSFORM"]
+    if acting:
+        raise SchemaError(
+            f"schema {name} of the registry asks for the rules {', '.join(map(str, acting))} before its records can "
+            "be read (encryption, for example), which are not carried out",
+        )
+    return schema
+
+
+def referred_schemas(config: KafkaConfig, schema: Schema, fmt: str | None = None) -> dict[str, Schema]:
+    """Return the schemas that one refers to, and they in turn, by the names that they go by; a schema after its own.
+
+    Raises
+    ------
+    UnknownSchemaError
+        If the registry does not have one of them.
+    BrokerUnavailableError
+        If the registry does not answer, or refuses the login.
+    """
+    client = _client(config, fresh=fmt is not None)
+    found: dict[str, Schema] = {}
+
+    def follow(schema: Schema, above: tuple[str, ...]) -> None:
+        for reference in schema.references or ():
+            name = str(reference.name)
+            if name not in found and name not in above:
+                what = f"subject {reference.subject!r} version {reference.version}"
+                get = partial(client.get_version, reference.subject, reference.version, deleted=True, fmt=fmt)
+                other = _ask(config, what, get).schema
+                follow(other, (*above, name))
+                found[name] = other
+
+    follow(schema, ())
+    return found
+
+
+def serialized_schemas(config: KafkaConfig, name: int | str) -> dict[str, str]:
+    """Return a Protobuf schema, named ``""``, and those that it imports, in the form that the registry has compiled.
+
+    That is a ``FileDescriptorProto`` in base 64; a registry that can't do it gives the text of the file.
+
+    Raises
+    ------
+    UnknownSchemaError
+        If the registry does not have one of them.
+    BrokerUnavailableError
+        If the registry does not answer, or refuses the login.
+    """
+    client = _client(config, fresh=True)  # the client that has given the text would give it again
+    schema = _ask(config, f"schema {name}", _get(client, name, "serialized"))
+    referred = referred_schemas(config, schema, "serialized")
+    return {**{k: str(v.schema_str) for k, v in referred.items()}, "": str(schema.schema_str)}
 
 
 def registered_schema(config: KafkaConfig, subject: str, schema: str) -> int:
@@ -81,10 +134,28 @@ def registered_schema(config: KafkaConfig, subject: str, schema: str) -> int:
     """
     if config.registry is None:
         raise ConfigError("Avro needs a schema registry. Give config={'schema.registry.url': 'http://host:8081'}.")
+    client = config.registry
+    return int(_ask(config, f"subject {subject!r}", partial(client.register_schema, subject, Schema(schema, "AVRO"))))
+
+
+def _client(config: KafkaConfig, *, fresh: bool) -> SchemaRegistryClient:
+    client = KafkaConfig(config.settings).registry if fresh else config.registry
+    if client is None:
+        raise ConfigError("No schema registry is configured. Give config={'schema.registry.url': 'http://host:8081'}.")
+    return client
+
+
+def _get(client: SchemaRegistryClient, name: int | str, fmt: str | None = None) -> Callable[[], Schema]:
+    if isinstance(name, int):
+        return partial(client.get_schema, name, fmt=fmt)
+    return partial(client.get_schema_by_guid, name, fmt=fmt)
+
+
+def _ask(config: KafkaConfig, what: str, question: Callable[[], _T]) -> _T:
     try:
-        return int(config.registry.register_schema(subject, Schema(schema, "AVRO")))
+        return question()
     except (SchemaRegistryError, *_HTTP_ERRORS) as error:
-        raise _registry_error(error, config, f"subject {subject!r}") from None
+        raise _registry_error(error, config, what) from None
 
 
 def _registry_error(error: Exception, config: KafkaConfig, what: str) -> KafkaError:

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from smlnb.errors import ConfigError, SchemaError
-from smlnb.ingest.avro_decode import AvroDecoder
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.encode import row_encoder
+from smlnb.ingest.framed_decode import FramedDecoder
 
 
 def test_json_has_every_column_and_null_for_what_is_missing():
@@ -31,7 +31,7 @@ def test_avro_of_every_plain_type_comes_back(registry):
         }
     )
     values = row_encoder("avro", "t", config)(pa.RecordBatch.from_pandas(frame, preserve_index=False))
-    assert AvroDecoder(config).decode(values).data.to_pydict() == {k: list(v) for k, v in frame.items()}
+    assert FramedDecoder(config).decode(values).data.to_pydict() == {k: list(v) for k, v in frame.items()}
 
 
 def test_columns_that_change_register_another_schema(registry):
@@ -39,7 +39,7 @@ def test_columns_that_change_register_another_schema(registry):
     encode = row_encoder("avro", "t", config)
     values = encode(pa.record_batch({"x": [1]})) + encode(pa.record_batch({"x": [2], "y": [0.5]}))
     assert len({v[:5] for v in values}) == 2
-    assert AvroDecoder(config).decode(values).data.to_pydict() == {"x": [1, 2], "y": [None, 0.5]}
+    assert FramedDecoder(config).decode(values).data.to_pydict() == {"x": [1, 2], "y": [None, 0.5]}
 
 
 def test_what_avro_can_not_hold_is_an_error_that_names_the_column(registry):
@@ -49,7 +49,7 @@ def test_what_avro_can_not_hold_is_an_error_that_names_the_column(registry):
 
 
 def test_unknown_formats_and_a_missing_registry_are_refused():
-    with pytest.raises(ConfigError, match="'csv'"):
-        row_encoder("csv", "t", KafkaConfig.of("a:1"))
+    with pytest.raises(ConfigError, match="'xml'"):
+        row_encoder("xml", "t", KafkaConfig.of("a:1"))
     with pytest.raises(ConfigError, match="registry"):
         row_encoder("avro", "t", KafkaConfig.of("a:1"))
