@@ -52,6 +52,8 @@ def milliseconds(when: Time, *, at: int | None = None) -> int:
     """
     at = now() if at is None else at
     if isinstance(when, int | float | np.number) and not isinstance(when, bool):
+        if not np.isfinite(when):
+            raise StatisticsError(f"{when!r} is no time.")
         return int(when)
     try:
         if isinstance(when, dt.timedelta | np.timedelta64):

@@ -387,7 +387,9 @@ def _floats(batch: Batch, name: str) -> NDArray[np.float64]:
     return column
 
 
-def _plain(value: Any) -> float | int | None:
+def _plain(value: Any) -> float | int | str | None:
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
     number = float(value)
     if not np.isfinite(number):
         return None

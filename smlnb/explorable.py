@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from smlnb.algorithms import algorithm
-from smlnb.errors import ModelError, NotEnoughDataError, SchemaError, UnknownAttributeError
+from smlnb.errors import ModelError, NotEnoughDataError, UnknownAttributeError
 from smlnb.exploration import bivariate as bivariate_matrices
 from smlnb.exploration import conditional, drift, ranks
 from smlnb.exploration.alerts import alerts
@@ -26,6 +24,7 @@ from smlnb.exploration.collinearity import partial_correlation, partial_correlat
 from smlnb.exploration.density import Density, density
 from smlnb.exploration.means import t_test, z_test
 from smlnb.exploration.proportions import proportion_test
+from smlnb.exploration.quantiles import quantile, quantiles
 from smlnb.exploration.reduction import pca, svd
 from smlnb.exploration.result import TestResult
 from smlnb.exploration.tables import chi2_test, crosstab
@@ -95,6 +94,8 @@ class Explorable(ABC):
 
     # one attribute
     univariate = question(univariate)
+    quantile = question(quantile)
+    quantiles = question(quantiles)
     alerts = question(alerts)
 
     distinct = question(distinct)
@@ -149,29 +150,6 @@ class Explorable(ABC):
         if summary.cells is None:
             raise NotEnoughDataError(f"{self.name!r} keeps no histograms. Create the project with histogram=True.")
         return density(summary.cells[self._numeric_index(summary, name)], bins, range)
-
-    def quantile(self, name: str, q: ArrayLike) -> Any:
-        """Return quantiles of a numeric attribute: a number for a number, an array for a sequence.
-
-        From the KLL sketch (its rank is within 1.33 % at 99 % confidence), or from the histogram where no sketch is
-        kept.
-        """
-        ranks = np.asarray(q, dtype=float)
-        if not ((ranks >= 0) & (ranks <= 1)).all():
-            raise SchemaError(f"Quantiles lie between 0 and 1, not at {q!r}.")
-        summary = self.summary()
-        i = self._numeric_index(summary, name)
-        if summary.moments.count[i] == 0:
-            raise NotEnoughDataError(f"{name!r} has no values yet, so it has no quantiles.")
-        if summary.quantiles is not None:
-            values = summary.quantiles.quantile(i, ranks)
-        elif summary.cells is not None:
-            values = np.atleast_1d(summary.cells[i].quantile(ranks))
-        else:
-            raise NotEnoughDataError(
-                f"Project {self.name!r} keeps neither sketches nor histograms, so it has no quantiles."
-            )
-        return float(values[0]) if ranks.ndim == 0 else values
 
     def categories(self, name: str) -> pd.DataFrame:
         """Return the values of a category attribute and how often each occurred, most frequent first."""

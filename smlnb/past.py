@@ -14,10 +14,10 @@ from smlnb.exploration.drift import Drift, Thresholds, drift
 from smlnb.exploration.fading import Fading
 from smlnb.journal import Journal
 from smlnb.options import Options
-from smlnb.recent import Recent
-from smlnb.rows import Rows
 from smlnb.schema import Schema
-from smlnb.shards import Shard
+from smlnb.shards.recent import Recent
+from smlnb.shards.rows import Rows
+from smlnb.shards.shard import Shard
 from smlnb.slices import Slice
 from smlnb.stats.table import Table
 
@@ -41,6 +41,9 @@ class Past(Explorable):
     _direct: Shard
     _shards: dict[Key, Shard]
     _latest: Recent
+    """By rows; of the sealed rows, and of those of tails that came from a file."""
+    _latest_sealed: Recent | None
+    """Without those tails."""
 
     def _all_shards(self) -> Iterator[tuple[Key | None, Shard]]:
         yield None, self._direct
@@ -157,14 +160,18 @@ class Past(Explorable):
         """Return what is kept of the latest records for an option, tails included."""
         extent = getattr(self._options, option)
         if extent is None or extent.by == "rows":
-            recent = self._latest.copy()
-            for _, shard in self._all_shards():
-                if (rows := shard.tail.rows()) is not None:
-                    recent.update(rows)
-            return recent
+            return self._shown()
         recent = Recent(self._schema, self._options, "time")
         for _, shard in self._all_shards():
             recent.merge(shard.latest())
+        return recent
+
+    def _shown(self) -> Recent:
+        """Return what is kept by rows, with those of all tails."""
+        recent = self._latest.copy()
+        for _, shard in self._all_shards():
+            if (rows := shard.tail.rows()) is not None:
+                recent.update(rows)
         return recent
 
     def compare(self, before: Part, after: Part | None = None, /, *, thresholds: Thresholds | None = None) -> Drift:
@@ -238,4 +245,5 @@ class Past(Explorable):
                 before = shard.n
                 if available.get(key, shard.position) <= shard.sealed_at and shard.rewind():
                     self._journal.note(f"{key[0]}[{key[1]}]", "to be read again", before - shard.n)
+                    self._latest, self._latest_sealed = self._latest_sealed or self._latest, None
                     self._version += 1

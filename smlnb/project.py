@@ -23,15 +23,15 @@ from smlnb.errors import (
     StateError,
 )
 from smlnb.filter import RowFilter
-from smlnb.intake import Counts, Learned, Types, take_in
 from smlnb.journal import Journal
 from smlnb.models.base import AnomalyModel
 from smlnb.options import Options, Span
 from smlnb.packing import read_file, write_file
 from smlnb.past import Key, Past
-from smlnb.recent import Recent
 from smlnb.schema import Schema
-from smlnb.shards import Shard
+from smlnb.shards.intake import Counts, Learned, Types, take_in
+from smlnb.shards.recent import Recent
+from smlnb.shards.shard import Shard
 from smlnb.stats.base import Plain, State, digest_of
 from smlnb.stats.panes import as_times
 from smlnb.stats.table import Table, TableSummary
@@ -131,6 +131,7 @@ class Project(Past):
         self._direct = Shard(self._schema, options)
         self._shards: dict[Key, Shard] = {}
         self._latest = Recent(self._schema, options, "rows")
+        self._latest_sealed: Recent | None = None
 
     @property
     def schema(self) -> Schema:
@@ -222,6 +223,7 @@ class Project(Past):
                 options=self._options,
                 row_filter=self._filter,
                 times=None if times is None else as_times(times, records.num_rows),
+                first=self._direct.n,
             )
             if intake.refused and on_bad == "raise":
                 raise BadRecordsError(
@@ -327,6 +329,8 @@ class Project(Past):
         if schema is not self._schema:
             self._schema = schema
             self._latest.grow(schema)
+            if self._latest_sealed is not None:
+                self._latest_sealed.grow(schema)
             for _, shard in self._all_shards():
                 shard.grow(schema)
 
@@ -416,6 +420,7 @@ class Project(Past):
                 "frozen": self._frozen,
                 "journal": self._journal.state(),
                 "latest": self._latest.state(),
+                "latest_shown": self._shown().state() if any(s.tail.n for s in self._shards.values()) else None,
                 "direct": self._direct.state(),
                 "shards": [[topic, partition, s.state()] for (topic, partition), s in sorted(self._shards.items())],
             }
@@ -441,6 +446,9 @@ class Project(Past):
         project._frozen, project._journal = body["frozen"], Journal.from_state(body["journal"])
         project._schema = schema
         project._latest = Recent.from_state(body["latest"], schema, options, "rows")
+        if body["latest_shown"] is not None:
+            project._latest_sealed = project._latest
+            project._latest = Recent.from_state(body["latest_shown"], schema, options, "rows")
         project._direct = Shard.from_state(body["direct"], schema, options)
         project._shards = {
             (topic, partition): Shard.from_state(s, schema, options) for topic, partition, s in body["shards"]

@@ -193,6 +193,7 @@ class Feed(Stoppable):
         self._source.connect_dead_letters()
         self._learn.on_bad = "raise" if self._source.on_malformed == "stop" else "refuse"
         self._learn.dead_letters = self._source.dead_letters
+        self.project.rewind(self._lows())
         learned = {place: p for place, p in self.project.positions.items() if place[0] in self._source.topics}
         # where nothing was learned yet: from where reading began, which `start` would find elsewhere by now
         self._source.restart(positions={**self._source.positions, **learned})
@@ -211,6 +212,15 @@ class Feed(Stoppable):
         """
         ends = {} if rows is not None else self._ends()
         self._source.wait_until(lambda: self._reached(rows, ends), timeout, self)
+
+    def _lows(self) -> dict[tuple[str, int], int]:
+        """Return the first offset that each partition of the project's topics still has."""
+        known = {topic for topic, _ in self.project.positions if topic in self._source.topics}
+        return {
+            (topic, partition): low
+            for topic in sorted(known)
+            for partition, (low, _) in watermarks(topic, config=self.config).items()
+        }
 
     def _ends(self) -> dict[tuple[str, int], int]:
         return {

@@ -388,8 +388,8 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.keys[i], chunk.values[i])
             for i, why in refused
         )
-        raw = _Raw(chunk, rows)
-        return Batch(data, topic, partition, chunk.start, stop, offsets[rows], refusals, raw), failure
+        raw, times = _Raw(chunk, rows), chunk.times[rows]
+        return Batch(data, topic, partition, chunk.start, stop, offsets[rows], refusals, raw, times), failure
 
     def _deliver(self, batch: Batch) -> None:
         """Emit, and return when everything downstream is done, on an event loop if some node needs one."""

@@ -12,7 +12,7 @@ from smlnb.errors import BadRecordsError
 from smlnb.ingest.deadletter import DeadLetters
 from smlnb.ingest.kept import Kept
 from smlnb.project import Project
-from smlnb.intake import Learned
+from smlnb.shards.intake import Learned
 
 __all__ = ["learn"]
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ LINGER = 0.1  # seconds that records wait for more of their partition
 OUTAGE = 15.0  # seconds; connecting is tried at least every 10, and each failure is reported
 REQUEST = 8.0  # seconds for a request to the broker
 LOOK = 1.0  # seconds for a look at the topics' partitions while reading
+TIME = itemgetter(1)  # of a timestamp, whose other part is its type
 
 TUNING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 1,  # with the default of 1,000 a backlog over many partitions stalls
@@ -63,6 +65,7 @@ class Chunk:
     values: list[bytes | None] = field(default_factory=list)
     keys: list[bytes | None] = field(default_factory=list)
     runs: list[NDArray[np.int64]] = field(default_factory=list)  # offsets, as they came
+    stamps: list[NDArray[np.int64]] = field(default_factory=list)  # their times
     since: float = 0.0  # when the first of them came
 
     def __len__(self) -> int:
@@ -73,13 +76,30 @@ class Chunk:
         """The offset of each record."""
         return np.concatenate(self.runs) if self.runs else np.empty(0, np.int64)
 
+    @property
+    def times(self) -> NDArray[np.int64]:
+        """The time of each record, in milliseconds since 1970."""
+        return np.concatenate(self.stamps) if self.stamps else np.empty(0, np.int64)
+
     def split(self, rows: int) -> tuple[Chunk, Chunk]:
         """Return the first ``rows`` records, and the rest."""
-        offsets = self.offsets
+        offsets, times = self.offsets, self.times
         middle = int(offsets[rows])
-        first = Chunk(self.place, self.start, middle, self.values[:rows], self.keys[:rows], [offsets[:rows]])
-        rest = Chunk(self.place, middle, self.stop, self.values[rows:], self.keys[rows:], [offsets[rows:]], self.since)
-        return first, rest
+        head, rest = slice(0, rows), slice(rows, None)
+
+        def part(start: int, stop: int, which: slice) -> Chunk:
+            return Chunk(
+                self.place,
+                start,
+                stop,
+                self.values[which],
+                self.keys[which],
+                [offsets[which]],
+                [times[which]],
+                self.since,
+            )
+
+        return part(self.start, middle, head), part(middle, self.stop, rest)
 
 
 class Reader:
@@ -208,6 +228,7 @@ class Reader:
         buffer.values += map(Message.value, messages)
         buffer.keys += map(Message.key, messages)
         buffer.runs.append(_offsets(messages, messages[0].offset(), last))
+        buffer.stamps.append(np.fromiter(map(TIME, map(Message.timestamp, messages)), np.int64, len(messages)))
         buffer.stop = last + 1
         self.high[place] = max(self.high[place], last + 1)
         self.read += len(messages)

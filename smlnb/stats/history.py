@@ -262,13 +262,6 @@ class History(Accumulator, Generic[A]):
         if self._hot is not None:
             total.merge(self._hot[1])
 
-    def absorb(self, accumulator: A) -> None:
-        """Absorb statistics whose rows have no times any more."""
-        self.n += accumulator.n
-        self.untimed += accumulator.n
-        self._settled.merge(accumulator)
-        self._beyond.merge(accumulator)
-
     def forget_parts(self, block: Any, times: ArrayLike, remove: Callable[[A, Any], None]) -> None:
         """Take rows out of the total and of the panes of their times: all of them or, with an error, none.
 

@@ -169,8 +169,8 @@ class Anomalies(Panel):
         self.figures.push({k: v for k, v in state.items() if not k.startswith("time")})
         of = f" of {view.model}" if view.model else ""
         self._thresholds.value = table(
-            ["quantile", "score"],
-            [[name, number(value)] for name, value in view.quantiles.items()],
+            ["quantile", "score", "at least", "at most"],
+            [[name, number(v), *map(number, view.bounds[name])] for name, v in view.quantiles.items()],
             f"Quantiles of all scores{of}",
         )
         self._truth.value = _truth(view, self.log.truth)

@@ -19,6 +19,7 @@ from smlnb.batch import Batch
 from smlnb.errors import SchemaError
 from smlnb.stats.histogram import Cells, Histogram
 from smlnb.stats.quantiles import Quantiles
+from smlnb.stats.scores import ScoreQuantiles
 
 __all__ = ["FLAGS", "LEVELS", "Flagged", "Group", "ScoreLog", "View"]
 
@@ -89,8 +90,8 @@ class View:
         whether the true value says so, and the true value.
     groups : dict
         Sums by true value; one group named ``""`` where records carry none.
-    quantiles : dict
-        Of all scores read, by name; empty before the first.
+    quantiles, bounds : dict
+        Of all scores read, by name, and between which scores the true ones lie; empty before the first.
     last : sequence of Flagged
         The last flagged records, newest first.
     model : str
@@ -106,6 +107,7 @@ class View:
     groups: dict[str, Group]
     cells: dict[str, Cells]
     quantiles: dict[str, float]
+    bounds: dict[str, tuple[float, float]]
     medians: dict[str, float]
     last: Sequence[Flagged]
     model: str
@@ -143,7 +145,7 @@ class ScoreLog:
         self._lock = threading.Lock()
         self._n = 0
         self._model = ""
-        self._all = Quantiles(1, _K)
+        self._all = ScoreQuantiles(50)
         self._groups: dict[str, Group] = {}
         self._numbers: deque[int] = deque(maxlen=window)
         self._scores: deque[float] = deque(maxlen=window)
@@ -193,8 +195,8 @@ class ScoreLog:
     def view(self) -> View:
         """Return the latest snapshot; independent of what comes after."""
         with self._lock:
-            known = self._all.n > 0
-            sketch = self._all.result() if known else None
+            known = self._all.count > 0
+            found = self._all.result(list(LEVELS.values()), inclusive=False)
             strange = np.array([self._is_strange(t) for t in self._truth], dtype=bool)
             return View(
                 n=self._n,
@@ -205,7 +207,10 @@ class ScoreLog:
                 truth=list(self._truth),
                 groups={k: Group(g.strange, g.n, g.judged, dict(g.flags)) for k, g in sorted(self._groups.items())},
                 cells={k: g.cells.result()[0] for k, g in sorted(self._groups.items())},
-                quantiles={k: float(sketch.quantile(0, q)[0]) for k, q in LEVELS.items()} if sketch else {},
+                quantiles=dict(zip(LEVELS, found.values.tolist(), strict=True)) if known else {},
+                bounds=dict(zip(LEVELS, zip(found.low.tolist(), found.high.tolist(), strict=True), strict=True))
+                if known
+                else {},
                 medians={k: float(g.sketch.result().quantile(0, 0.5)[0]) for k, g in self._groups.items()},
                 last=tuple(reversed(self._last)),
                 model=self._model,

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Self
 
 from smlnb.options import Options
-from smlnb.recent import absorb
-from smlnb.rows import Rows
 from smlnb.schema import Schema
+from smlnb.shards.recent import absorb
+from smlnb.shards.rows import Rows
+from smlnb.shards.timeline import Timeline
 from smlnb.stats.base import Plain, State
 from smlnb.stats.table import Table
 
@@ -26,16 +27,16 @@ class Tail:
         The next offset.
     refused, filtered : int
         Records of the block that were left out.
-    restored : Table or None
+    restored : Timeline or None
         Statistics of rows that came from a file, without the rows.
     """
 
     def __init__(self, schema: Schema, options: Options, position: int) -> None:
         self.schema, self.options, self.position = schema, options, position
         self.refused = self.filtered = 0
-        self.restored: Table | None = None
+        self.restored: Timeline | None = None
         self._parts: list[Rows] = []
-        self._table: Table | None = None  # of the first parts, as many as were there when somebody looked
+        self._statistics: Timeline | None = None  # of the first parts, as many as were there when somebody looked
         self._seen = 0
 
     @property
@@ -55,42 +56,67 @@ class Tail:
         """Return the rows, as far as they are there, in one piece."""
         return Rows.joined(self._parts) if self._parts else None
 
-    def table(self) -> Table | None:
-        """Return the statistics of the rows, not to be changed; None without rows."""
-        if self._table is None and (self._parts or self.restored is not None):
-            self._table = Table(self.schema, **self.options.table)
-            if self.restored is not None:
-                self._table.merge(self.restored)
-        if self._table is not None:
+    def statistics(self) -> Timeline | None:
+        """Return all statistics of the rows, not to be changed; None without rows."""
+        if self._statistics is None and (self._parts or self.restored is not None):
+            self._statistics = Timeline(self.schema, self.options) if self.restored is None else self.restored.copy()
+        if self._statistics is not None:
             for rows in self._parts[self._seen :]:
-                absorb(self._table, (rows.floats, rows.records, rows.times))
+                self._statistics.update(rows)
             self._seen = len(self._parts)
-        return self._table
+        return self._statistics
+
+    def add_between(self, total: Table, start: int, stop: int) -> bool:
+        """Merge the statistics of an interval into a table; return whether there are any rows in it."""
+        found = self.restored is not None and self.restored.add_between(total, start, stop) is not None
+        rows = self.rows()
+        if rows is not None:
+            inside = (rows.times >= start) & (rows.times < stop)
+            if inside.any():
+                absorb(total, rows.part(inside).block)
+                found = True
+        return found
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """From when to when the rows are."""
+        rows, spans = self.rows(), []
+        if self.restored is not None and self.restored.span is not None:
+            spans.append(self.restored.span)
+        if rows is not None:
+            spans.append((int(rows.times.min()), int(rows.times.max()) + 1))
+        return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
+
+    @property
+    def panes(self) -> list[tuple[int, int, int]]:
+        """Start, stop and rows of the panes that the rows will be in."""
+        statistics = self.statistics()
+        return [] if statistics is None else statistics.panes
 
     def grow(self, schema: Schema) -> None:
         """Add the attributes that a schema has more, at the end."""
-        new = [a for a in schema if a.name not in self.schema]
         self.schema = schema
         self._parts = [rows.widened(schema) for rows in self._parts]
-        for table in (self.restored, self._table):
-            if table is not None:
-                table.grow(new)
+        for statistics in (self.restored, self._statistics):
+            if statistics is not None:
+                statistics.grow(schema)
 
     def copy(self) -> Tail:
         """Return an independent copy."""
         copy = Tail(self.schema, self.options, self.position)
         copy.refused, copy.filtered, copy._parts = self.refused, self.filtered, list(self._parts)
         copy.restored = None if self.restored is None else self.restored.copy()
+        copy._statistics, copy._seen = None if self._statistics is None else self._statistics.copy(), self._seen
         return copy
 
     def state(self) -> State:
         """Return the statistics of the rows, counts and position as plain values."""
-        table = self.table()
+        statistics = self.statistics()
         return {
             "position": self.position,
             "refused": self.refused,
             "filtered": self.filtered,
-            "table": None if table is None else table.state(),
+            "statistics": None if statistics is None else statistics.state(),
         }
 
     @classmethod
@@ -98,6 +124,6 @@ class Tail:
         """Rebuild what :meth:`state` returned."""
         tail = cls(schema, options, state["position"])
         tail.refused, tail.filtered = state["refused"], state["filtered"]
-        if state["table"] is not None:
-            tail.restored = Table.from_state(state["table"])
+        if state["statistics"] is not None:
+            tail.restored = Timeline.from_state(state["statistics"], schema, options)
         return tail

@@ -34,7 +34,7 @@ class Rows:
     times : array of int64, shape (rows,)
         Milliseconds since 1970.
     offsets : array of int64, shape (rows,)
-        In their partition; rising. Of rows without one: 0.
+        In their partition; rising. Of rows without one: their number.
     """
 
     floats: NDArray[np.float64]
@@ -73,9 +73,14 @@ class Rows:
     def __len__(self) -> int:
         return len(self.times)
 
+    @property
+    def block(self) -> tuple[NDArray[np.float64], pa.RecordBatch, Integers, Integers]:
+        """The rows as a block that panes can cut."""
+        return self.floats, self.records, self.times, self.offsets
+
     def part(self, rows: slice | NDArray[Any]) -> Rows:
         """Return some of the rows; a slice of step 1 copies nothing."""
-        return Rows(*(select(block, rows) for block in (self.floats, self.records, self.times, self.offsets)))
+        return Rows(*select(self.block, rows))
 
     def widened(self, schema: Schema) -> Rows:
         """Return the rows for a schema with more attributes at the end, which are missing in them."""

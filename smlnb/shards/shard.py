@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smlnb.batch import Batch
-from smlnb.clock import now
-from smlnb.errors import DuplicateBatchError, GapError, StatisticsError
+from smlnb.errors import DuplicateBatchError, GapError
 from smlnb.options import Options
-from smlnb.recent import Recent, absorb
-from smlnb.rows import Rows
-from smlnb.schema import Attribute, Schema
+from smlnb.schema import Schema
+from smlnb.shards.recent import Recent
+from smlnb.shards.rows import Rows
+from smlnb.shards.tail import Tail
+from smlnb.shards.timeline import Timeline
 from smlnb.stats.base import Plain, State
-from smlnb.stats.history import History
 from smlnb.stats.table import Table
-from smlnb.tail import Tail
 
 __all__ = ["Shard"]
 
@@ -58,15 +57,9 @@ class Shard:
         self.block = block or min(BLOCK, max(100, BLOCK_VALUES // max(1, len(schema.numeric))))
         self.sealed_at = position
         self.forgotten = 0
-        self.recent = Recent(schema, options, "time")
         self._refused = self._filtered = 0  # in the sealed statistics
-        self._sealed: Table | History[Table] = self._make()
-        if options.history:
-            self._sealed = History(self._make, options.history)
+        self._sealed = Timeline(schema, options)
         self._tail = Tail(schema, options, position)
-
-    def _make(self) -> Table:
-        return Table(self.schema, **self.options.table)
 
     @property
     def position(self) -> int:
@@ -143,23 +136,12 @@ class Shard:
         self._refused += tail.refused
         self._filtered += tail.filtered
         if tail.restored is not None:
-            self._absorb(tail.restored)
+            self._sealed.merge(tail.restored)
         rows = tail.rows()
         if rows is None:
             return []
-        if isinstance(self._sealed, History):
-            block = (rows.floats, rows.records, rows.times)
-            self._sealed.update(block, rows.times, now=now(), absorb=absorb)
-        else:
-            self._sealed.update_floats(rows.floats, rows.records, rows.times)
-        self.recent.update(rows)
+        self._sealed.update(rows)
         return [rows]
-
-    def _absorb(self, table: Table) -> None:
-        if isinstance(self._sealed, History):
-            self._sealed.absorb(table)
-        else:
-            self._sealed.merge(table)
 
     def rewind(self) -> bool:
         """Give up a tail that came from a file, if its records can be read again: then its block will be whole."""
@@ -177,20 +159,14 @@ class Shard:
             If they were not learned here, or too few digits would be left.
         """
         sealed = self._seal()
-        if isinstance(self._sealed, History):
-            self._sealed.forget_parts((rows.floats, rows.records), rows.times, _remove)
-        else:
-            _remove(self._sealed, (rows.floats, rows.records))
+        self._sealed.forget(rows)
         self.forgotten += len(rows)
         return sealed
 
     def forget_between(self, start: int, stop: int) -> tuple[int, list[Rows]]:
-        """Give up the panes of an interval; return how many rows that were, and those that were sealed before."""
+        """Give up the panes of an interval; return how many rows that was, and those that were sealed before."""
         sealed = self._seal()
-        history = self._history()
-        if not history.covers(start, stop):
-            return 0, sealed
-        gone = history.forget_between(start, stop).statistics.n
+        gone = self._sealed.forget_between(start, stop)
         self.forgotten += gone
         return gone, sealed
 
@@ -198,73 +174,45 @@ class Shard:
 
     def add_to(self, total: Table) -> None:
         """Merge the statistics of all rows into a table."""
-        if isinstance(self._sealed, History):
-            self._sealed.add_to(total)
-        else:
-            total.merge(self._sealed)
-        tail = self._tail.table()
-        if tail is not None:
-            total.merge(tail)
-
-    def _history(self) -> History[Table]:
-        if not isinstance(self._sealed, History):
-            raise StatisticsError("The project keeps no history. Make it with Project(..., history=True).")
-        return self._sealed
+        self._sealed.add_to(total)
+        if (tail := self._tail.statistics()) is not None:
+            tail.add_to(total)
 
     def add_between(self, total: Table, start: int, stop: int) -> tuple[int, int] | None:
         """Merge the statistics of an interval into a table; return what it covers, in whole panes."""
-        history, rows = self._history(), self._tail.rows()
-        covered = None
-        if history.covers(start, stop):
-            past = history.between(start, stop)
-            total.merge(past.statistics)
-            start, stop = covered = past.start, past.stop
-        if rows is not None:
-            inside = (rows.times >= start) & (rows.times < stop)
-            if inside.any():
-                part = rows.part(inside)
-                absorb(total, (part.floats, part.records, part.times))
-                covered = covered or (start, stop)
+        covered = self._sealed.add_between(total, start, stop)
+        if self._tail.add_between(total, *(covered or (start, stop))):
+            covered = covered or (start, stop)
         return covered
 
     @property
     def span(self) -> tuple[int, int] | None:
         """From where to where the history reaches, the tail included."""
-        history, rows = self._history(), self._tail.rows()
-        spans = [history.span] if history.span is not None else []
-        if rows is not None:
-            spans.append((int(rows.times.min()), int(rows.times.max()) + 1))
+        spans = [span for span in (self._sealed.span, self._tail.span) if span is not None]
         return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
 
     @property
     def panes(self) -> list[tuple[int, int, int]]:
-        """Start, stop and rows of the panes of the sealed history."""
-        return self._history().panes
+        """Start, stop and rows of the panes of the history, the tail included."""
+        return [*self._sealed.panes, *self._tail.panes]
 
     def latest(self) -> Recent:
         """Return what is kept of the latest records by time, the tail included, in an object of its own."""
-        recent, rows = self.recent.copy(), self._tail.rows()
-        if rows is not None:
-            recent.update(rows)
+        recent = self._sealed.recent.copy()
+        if (tail := self._tail.statistics()) is not None:
+            recent.merge(tail.recent)
         return recent
 
     def grow(self, schema: Schema) -> None:
         """Add the attributes that a schema has more, at the end."""
-        new: list[Attribute] = [a for a in schema if a.name not in self.schema]
-        if not new:
-            return
-        self.schema = schema
-        if isinstance(self._sealed, History):
-            self._sealed.change(self._make, lambda table: table.grow(new))
-        else:
-            self._sealed.grow(new)
-        self.recent.grow(schema)
-        self._tail.grow(schema)
+        if len(schema) > len(self.schema):
+            self.schema = schema
+            self._sealed.grow(schema)
+            self._tail.grow(schema)
 
     def merge(self, other: Shard) -> None:
         """Absorb another shard that has no tail: data learned directly."""
-        self._sealed.merge(other._sealed)  # type: ignore[arg-type]  # of one kind: the options are the same
-        self.recent.merge(other.recent)
+        self._sealed.merge(other._sealed)
         self._refused += other._refused
         self._filtered += other._filtered
         self.forgotten += other.forgotten
@@ -285,7 +233,6 @@ class Shard:
             "filtered": self._filtered,
             "forgotten": self.forgotten,
             "sealed": self._sealed.state(),
-            "recent": self.recent.state(),
             "tail": self._tail.state(),
         }
 
@@ -294,14 +241,6 @@ class Shard:
         """Rebuild what :meth:`state` returned."""
         shard = cls(schema, options, state["sealed_at"], state["block"])
         shard._refused, shard._filtered, shard.forgotten = state["refused"], state["filtered"], state["forgotten"]
-        if options.history:
-            shard._sealed = History.from_state(state["sealed"], shard._make)
-        else:
-            shard._sealed = Table.from_state(state["sealed"])
-        shard.recent = Recent.from_state(state["recent"], schema, options, "time")
+        shard._sealed = Timeline.from_state(state["sealed"], schema, options)
         shard._tail = Tail.from_state(state["tail"], schema, options)
         return shard
-
-
-def _remove(table: Table, part: tuple[Any, Any]) -> None:
-    table.forget_floats(*part)

@@ -16,8 +16,8 @@ from smlnb.clock import now
 from smlnb.errors import SchemaError, UnknownAttributeError
 from smlnb.filter import RowFilter
 from smlnb.options import Options
-from smlnb.rows import Rows
 from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
+from smlnb.shards.rows import Rows
 from smlnb.stats.base import Plain, State
 from smlnb.stats.table import read_block
 
@@ -127,15 +127,16 @@ def take_in(
     options: Options,
     row_filter: RowFilter | None = None,
     times: NDArray[np.int64] | None = None,
+    first: int = 0,
 ) -> Intake:
-    """Read records, which are those of ``batch`` if there is one.
+    """Read records, which are those of ``batch`` if there is one; else they are numbered from ``first`` on.
 
     Raises
     ------
     SchemaError
         If they do not fit the types.
     """
-    offsets = batch.offsets if batch is not None else np.zeros(records.num_rows, np.int64)
+    offsets = batch.offsets if batch is not None else np.arange(first, first + records.num_rows)
     stamps = _times(records, batch, options, times)
     origin = np.arange(records.num_rows)
     filtered_at = offsets[:0]

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from smlnb.clock import now
 from smlnb.options import Options
-from smlnb.rows import Rows
 from smlnb.schema import Schema
+from smlnb.shards.rows import Rows
 from smlnb.stats.base import Plain, State
 from smlnb.stats.decay import Decayed
 from smlnb.stats.panes import Panes
@@ -20,8 +20,8 @@ __all__ = ["Recent", "absorb"]
 PANES = 20  # of a window: it is as long as asked for, or up to one pane shorter
 
 
-def absorb(table: Table, part: tuple[Any, Any, Any]) -> None:
-    """Let a table take a part of rows: floats, records and times."""
+def absorb(table: Table, part: tuple[Any, ...]) -> None:
+    """Let a table take a part of rows, as :attr:`Rows.block <smlnb.shards.rows.Rows.block>` has them."""
     table.update_floats(*part)
 
 
@@ -53,8 +53,7 @@ class Recent:
     def update(self, rows: Rows) -> None:
         """Absorb rows."""
         if self.window is not None:
-            block = (rows.floats, rows.records, rows.times)
-            self.window.update(block, rows.times, now=now(), absorb=absorb)
+            self.window.update(rows.block, rows.times, now=now(), absorb=absorb)
         if self.decayed is not None:
             self.decayed.update(rows.floats, rows.times)
 
