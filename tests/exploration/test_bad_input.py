@@ -15,6 +15,7 @@ from smlnb.exploration import (
     conditional,
     drift,
     hypothesis,
+    multiple,
     reduction,
     tables,
 )
@@ -49,6 +50,9 @@ QUESTIONS = {
     "partial": lambda s: collinearity.partial_correlation(s, "x", "y", "z"),
     "partials": collinearity.partial_correlations,
     "alerts": alerts.alerts,
+    "group tests": lambda s: multiple.group_tests(s, "flag"),
+    "group tests by category": lambda s: multiple.group_tests(s, "kind"),
+    "correlation tests": multiple.correlation_tests,
     "drift": lambda s: drift.drift(s, summary_of(random_frame(1), TYPES)),
     "drift back": lambda s: drift.drift(summary_of(random_frame(1), TYPES), s),
 }
