@@ -14,8 +14,12 @@ from smlnb import errors
 if TYPE_CHECKING:
     from smlnb import datasets, testing
     from smlnb.batch import Batch
+    from smlnb.encoders.hashed import HashEncoder
+    from smlnb.encoders.onehot import OneHotEncoder
+    from smlnb.encoders.target import TargetEncoder
     from smlnb.ingest.broker import LocalBroker
     from smlnb.ingest.config import KafkaConfig
+    from smlnb.ingest.connector import Connector
     from smlnb.ingest.feed import Feed, connect
     from smlnb.ingest.replay import Replay, replay
     from smlnb.ingest.topics import list_topics, peek
@@ -36,14 +40,18 @@ __version__ = "0.1.0"
 __all__ = [
     "Attribute",
     "Batch",
+    "Connector",
     "Feed",
+    "HashEncoder",
     "KafkaConfig",
     "Kind",
     "LocalBroker",
+    "OneHotEncoder",
     "Project",
     "Replay",
     "Schema",
     "Scorer",
+    "TargetEncoder",
     "Workspace",
     "__version__",
     "anomalies",
@@ -65,14 +73,18 @@ __all__ = [
 _HOMES = {
     "Attribute": "smlnb.schema",
     "Batch": "smlnb.batch",
+    "Connector": "smlnb.ingest.connector",
     "Feed": "smlnb.ingest.feed",
+    "HashEncoder": "smlnb.encoders.hashed",
     "KafkaConfig": "smlnb.ingest.config",
     "Kind": "smlnb.schema",
     "LocalBroker": "smlnb.ingest.broker",
+    "OneHotEncoder": "smlnb.encoders.onehot",
     "Project": "smlnb.project",
     "Replay": "smlnb.ingest.replay",
     "Schema": "smlnb.schema",
     "Scorer": "smlnb.score.scorer",
+    "TargetEncoder": "smlnb.encoders.target",
     "Workspace": "smlnb.store",
     "anomalies": "smlnb.view.anomalies",
     "check_accumulator": "smlnb.stats.checks",
