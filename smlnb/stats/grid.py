@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from smlnb.stats.centred import scratch
 
-__all__ = ["LAST_LEVEL", "MANTISSA_LEVELS", "bit_length", "coarsen", "edges", "keys_of"]
+__all__ = ["LAST_LEVEL", "MANTISSA_LEVELS", "bit_length", "coarsen", "edges", "fitting_level", "keys_of"]
 
 MANTISSA_LEVELS = 47  # 52 - 5: below that, 5 bits of mantissa stay
 MAGNITUDE = np.int64(2**63 - 1)  # all bits but the sign
@@ -83,6 +83,32 @@ def _flush(magnitude: Keys, flush: Any, done: int = 0) -> Keys:
     drop = np.clip(np.where(magnitude < CORE, flush - done, flush - exponent + 1), 0, 63)
     core = np.where(magnitude < CORE, magnitude, CORE | (magnitude & (CORE - 1))) >> drop
     return np.where(exponent > flush, magnitude, core)
+
+
+def fitting_level(keys: Keys, level: int, most: int) -> int:
+    """Return the finest level, from ``level`` on, at which rising keys are of at most ``most`` cells.
+
+    Examples
+    --------
+    >>> fitting_level(np.array([0, 1, 2, 2, 7]), 0, 4), fitting_level(np.array([0, 1, 2, 2, 7]), 0, 3)
+    (0, 1)
+    """
+    if len(keys) <= most or np.count_nonzero(keys[1:] != keys[:-1]) < most:
+        return level
+    if level < MANTISSA_LEVELS:
+        # neighbours fall into one cell once the bits in which they differ are cut off
+        differing = (keys[1:] ^ keys[:-1]).view(np.uint64)
+        fitting = level + int(np.partition(differing, len(differing) - most)[len(differing) - most]).bit_length()
+        if fitting <= MANTISSA_LEVELS:
+            return fitting
+    low, high = max(level, MANTISSA_LEVELS), LAST_LEVEL  # too many cells at low, few enough at high
+    keys = coarsen(keys, level, low)
+    base = low
+    while high - low > 1:
+        middle = (low + high) // 2
+        coarse = coarsen(keys, base, middle)
+        low, high = (middle, high) if np.count_nonzero(coarse[1:] != coarse[:-1]) >= most else (low, middle)
+    return high
 
 
 def bit_length(values: Keys) -> Keys:

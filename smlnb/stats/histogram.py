@@ -13,8 +13,9 @@ from smlnb.errors import NotEnoughDataError
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.centred import Centred
 from smlnb.stats.downdate import check_counts
-from smlnb.stats.grid import LAST_LEVEL, MANTISSA_LEVELS, bit_length, coarsen, edges, keys_of
+from smlnb.stats.grid import edges, keys_of
 from smlnb.stats.lookup import Lookup
+from smlnb.stats.occupied import Occupied
 
 __all__ = ["Cells", "Histogram"]
 
@@ -22,8 +23,8 @@ Vector = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 MINIMUM_CELLS = 128
-REBUILD_SHARE = 0.05  # of values of a block that the lookup does not know, above which it is made anew
-REBUILD_GROWTH = 1.5  # times as many rows as at the last time
+PER_CELL = 8  # values per occupied cell from which on most values fall into cells that are known
+WAITING = 2048  # keys per attribute that are not counted at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,16 @@ class Histogram(Accumulator):
     ``cells``. That level depends on the values alone, never on their order: so any order and any grouping of merges
     gives identical cells. One outlier occupies one cell and spoils nothing.
 
+    Memory is at most 16 x cells bytes per attribute; with the tables that make counting quick, which are there once
+    some 8 values per cell were seen in blocks, and the values that wait to be counted, 80 x cells + 16 kB: for 1,000
+    attributes of 1,024 cells 100 MB, and 16 MB in a state.
+
     Parameters
     ----------
     width : int
         The number of attributes.
     cells : int, default 1024
-        The most cells kept per attribute; 16 bytes each. At least 128.
+        The most cells kept per attribute; at least 128.
 
     Examples
     --------
@@ -105,11 +110,13 @@ class Histogram(Accumulator):
         self._absent = np.zeros(width, np.int64)
         self._minimum = np.full(width, np.inf)
         self._maximum = np.full(width, -np.inf)
+        self._occupied: list[Occupied] = [Occupied.none()] * width
         self._levels = np.zeros(width, np.int64)
-        self._keys: list[Counts] = [np.empty(0, np.int64)] * width
-        self._counts: list[Counts] = [np.empty(0, np.int64)] * width
-        self._lookup: Lookup | None = None  # made when something is absorbed: what is only merged does without
-        self._rebuilt_at = 0
+        # counts of cells that are known: made when much is absorbed; what is only merged does without
+        self._lookup: Lookup | None = None
+        # keys that are still to be counted, at the present level: many at once are cheaper
+        self._waiting: Counts | None = None
+        self._waits = np.zeros(width, np.int64)
 
     def update(self, block: Vector) -> None:
         """Absorb a block of shape (width, rows)."""
@@ -126,79 +133,78 @@ class Histogram(Accumulator):
         self._minimum = np.minimum(self._minimum, centred.minimum) + 0.0
         self._maximum = np.maximum(self._maximum, centred.maximum) + 0.0
         keys = keys_of(centred.block, self._levels[:, None])
-        if self._lookup is None:
-            self._lookup, self._rebuilt_at = Lookup(self._keys, self._counts), self.n - rows
-        missed = self._lookup.count(keys)
+        unknown = None if self._lookup is None else self._lookup.count(keys)
         if centred.present is not None:
-            missed &= centred.present
-        most_missed = 0
-        for i in np.flatnonzero(missed.any(axis=1)).tolist():
-            most_missed = max(most_missed, self._count(i, keys[i, missed[i]]))
-        crowded = any(len(k) > self.cells for k in self._keys)
-        if crowded or (most_missed > REBUILD_SHARE * rows and self.n > REBUILD_GROWTH * self._rebuilt_at):
-            self._settle()
+            unknown = centred.present if unknown is None else unknown & centred.present
+        if unknown is None:
+            self._wait(keys.ravel(), np.arange(self.width + 1) * rows)
+        else:
+            at = np.flatnonzero(unknown)
+            self._wait(keys.ravel().take(at), np.searchsorted(at, np.arange(self.width + 1) * rows))
 
-    def _count(self, i: int, keys: Counts) -> int:
-        """Count keys that the lookup does not know, in cells of their own where need be; return how many there were."""
-        at = np.searchsorted(self._keys[i], keys)
-        known = self._keys[i].take(at, mode="clip") == keys if len(self._keys[i]) else np.zeros(len(keys), bool)
-        np.add.at(self._counts[i], at[known], 1)
-        if not known.all():
-            self._add(i, *np.unique(keys[~known], return_counts=True))
-        return len(keys)
+    def _wait(self, keys: Counts, bounds: Counts) -> None:
+        """Take keys to be counted, those of attribute i from ``bounds[i]`` on; count where there are enough."""
+        fresh = np.diff(bounds)
+        enough = self._waits + fresh > WAITING
+        for i in np.flatnonzero(enough).tolist():
+            self._settle(i, self._counted(i, keys[bounds[i] : bounds[i + 1]]))
+        few = np.where(enough, 0, fresh)
+        if few.any():
+            if self._waiting is None:
+                self._waiting = np.empty((self.width, WAITING), np.int64)
+            take = np.repeat(bounds[:-1], few) + (place := _within(few))
+            to = np.repeat(np.arange(self.width) * WAITING + self._waits, few) + place
+            self._waiting.ravel()[to] = keys[take]
+            self._waits += few
 
-    def _add(self, i: int, keys: Counts, counts: Counts) -> None:
-        """Add counts of keys given at the present level of attribute ``i``."""
-        self._keys[i], self._counts[i] = _sum_by_key(
-            np.concatenate([self._keys[i], keys]),
-            np.concatenate([self._counts[i], counts]),
-        )
+    def _counted(self, i: int, fresh: Counts | None = None) -> Occupied:
+        """Return the cells of attribute ``i`` with all that waits, and ``fresh`` keys; leave everything as it is."""
+        cells = self._occupied[i]
+        if self._lookup is not None:
+            keys, counts = self._lookup.seen(i)
+            total = cells.counts.copy()
+            total[np.searchsorted(cells.keys, keys)] += counts
+            cells = Occupied(cells.level, cells.keys, total)
+        parts = [] if fresh is None else [fresh]
+        if self._waiting is not None and self._waits[i]:
+            parts.append(self._waiting[i, : self._waits[i]])
+        if parts:
+            waiting = np.sort(np.concatenate(parts))
+            cells = cells.plus(Occupied.of(waiting, cells.level, self.cells), self.cells)
+        return cells
 
-    def _settle(self) -> None:
-        """Bring all counts into the sorted cells, and coarsen where there are too many."""
-        for i in range(self.width):
-            if self._lookup is not None:
-                self._add(i, *self._lookup.drain(i))
-            if len(self._keys[i]) > self.cells:
-                self._coarsen(i, self._fitting_level(i))
-        self._lookup = None
+    def _settle(self, i: int, cells: Occupied) -> None:
+        """Let these be the cells of attribute ``i``, with nothing waiting."""
+        self._occupied[i] = cells
+        self._levels[i] = cells.level
+        self._waits[i] = 0
+        common = self.n - self._absent[i] >= PER_CELL * len(cells.keys)
+        if self._lookup is None and common:
+            self._lookup = Lookup(self.width, self.cells)
+        if self._lookup is not None:
+            known = cells if common else Occupied.none()
+            self._lookup.learn(i, known.keys, known.counts)
 
-    def _fitting_level(self, i: int) -> int:
-        """Return the finest level at which the cells of attribute ``i`` are few enough."""
-        keys, now = self._keys[i], int(self._levels[i])
-        if now < MANTISSA_LEVELS:
-            # neighbours fall into one cell once the bits in which they differ are cut off
-            differing = np.sort(bit_length(keys[1:] ^ keys[:-1]))
-            level = now + int(differing[len(keys) - self.cells - 1])
-            if level <= MANTISSA_LEVELS:
-                return level
-        low, high = max(now, MANTISSA_LEVELS), LAST_LEVEL  # too many cells at low, few enough at high
-        keys = coarsen(keys, now, low)
-        while high - low > 1:
-            middle = (low + high) // 2
-            cells = np.count_nonzero(np.diff(coarsen(keys, max(now, MANTISSA_LEVELS), middle))) + 1
-            low, high = (middle, high) if cells > self.cells else (low, middle)
-        return high
+    def _settled(self) -> list[Occupied]:
+        """Return the cells of each attribute, with all that waits, and leave everything as it is."""
+        return [self._counted(i) for i in range(self.width)]
 
-    def _coarsen(self, i: int, to: int) -> None:
-        keys = coarsen(self._keys[i], int(self._levels[i]), to)
-        self._keys[i], self._counts[i] = _sum_by_key(keys, self._counts[i])
-        self._levels[i] = to
+    def _hold(self, cells: list[Occupied]) -> None:
+        """Let these be all the cells, with nothing waiting and nothing known."""
+        self._occupied = cells
+        self._levels = np.array([c.level for c in cells], np.int64)
+        self._waits = np.zeros(len(cells), np.int64)
+        self._lookup = self._waiting = None
 
     def merge(self, other: Self) -> None:
         """Absorb another; the cells are those that all values together would have made."""
         self._check_mergeable(other)
-        for i, (level, keys, counts) in enumerate(other._settled()):
-            if level > self._levels[i]:
-                if self._lookup is not None:
-                    self._add(i, *self._lookup.drain(i))
-                self._coarsen(i, level)
-            self._add(i, coarsen(keys, level, int(self._levels[i])), counts)
+        mine, theirs = self._settled(), other._settled()
+        self._hold([one.plus(two, self.cells) for one, two in zip(mine, theirs, strict=True)])
         self.n += other.n
         self._absent += other._absent
         self._minimum = np.minimum(self._minimum, other._minimum)
         self._maximum = np.maximum(self._maximum, other._maximum)
-        self._settle()
 
     def forget(self, block: Vector) -> None:
         """Take out a block, exactly; the cells stay as wide as they are.
@@ -209,33 +215,22 @@ class Histogram(Accumulator):
             If a cell would hold fewer than no values.
         """
         centred = Centred.of(block)
-        keys = keys_of(block, self._levels[:, None])
+        cells = self._settled()
+        keys = keys_of(block, np.array([[c.level] for c in cells], np.int64).reshape(-1, 1))
         left = []
-        for i, (_, known, counts) in enumerate(self._settled()):
+        for i, before in enumerate(cells):
             fresh = keys[i] if centred.present is None else keys[i, centred.present[i]]
             gone, times = np.unique(fresh, return_counts=True)
-            at = np.searchsorted(known, gone)
-            if len(gone) and not (len(known) and (known.take(at, mode="clip") == gone).all()):
+            at = np.searchsorted(before.keys, gone)
+            if len(gone) and not (len(before.keys) and (before.keys.take(at, mode="clip") == gone).all()):
                 check_counts(np.array([-1]))
-            rest = counts.copy()
+            rest = before.counts.copy()
             rest[at] -= times
             check_counts(rest)
-            left.append((known[rest > 0], rest[rest > 0]))
-        self._keys, self._counts = [k for k, _ in left], [c for _, c in left]
+            left.append(Occupied(before.level, before.keys[rest > 0], rest[rest > 0]))
+        self._hold(left)
         self.n -= centred.rows
         self._absent -= centred.rows - centred.count
-        self._lookup = None
-
-    def _settled(self) -> list[tuple[int, Counts, Counts]]:
-        """Return level, sorted keys and counts of each attribute, and leave everything as it is."""
-        cells = []
-        for i in range(self.width):
-            total = self._counts[i].copy()
-            if self._lookup is not None:
-                keys, counts = self._lookup.peek(i)
-                total[np.searchsorted(self._keys[i], keys)] += counts
-            cells.append((int(self._levels[i]), self._keys[i], total))
-        return cells
 
     def widen(self, width: int) -> None:
         """Add attributes up to ``width``; in everything absorbed so far they count as missing."""
@@ -243,22 +238,21 @@ class Histogram(Accumulator):
         wide.n = self.n
         wide._absent[self.width :] = self.n
         old = slice(0, self.width)
-        wide._absent[old], wide._levels[old] = self._absent, self._levels
+        wide._absent[old] = self._absent
         wide._minimum[old], wide._maximum[old] = self._minimum, self._maximum
-        for i, (_, keys, counts) in enumerate(self._settled()):
-            wide._keys[i], wide._counts[i] = keys, counts
+        wide._hold([*self._settled(), *wide._occupied[self.width :]])
         self.__dict__.update(wide.__dict__)
 
     def result(self) -> list[Cells]:
         """Return the cells of each attribute."""
-        return [self._cells(i, *settled) for i, settled in enumerate(self._settled())]
+        return [self._cells(i, settled) for i, settled in enumerate(self._settled())]
 
-    def _cells(self, i: int, level: int, keys: Counts, counts: Counts) -> Cells:
-        low, high = edges(keys, level)
-        if len(keys):
+    def _cells(self, i: int, occupied: Occupied) -> Cells:
+        low, high = edges(occupied.keys, occupied.level)
+        if len(low):
             low[0] = max(low[0], self._minimum[i])
             high[-1] = min(high[-1], _next_float(self._maximum[i]))
-        return Cells(low, high, counts)
+        return Cells(low, high, occupied.counts)
 
     def empty(self) -> Self:
         """Return an empty one of the same configuration."""
@@ -275,10 +269,10 @@ class Histogram(Accumulator):
             "absent": self._absent.copy(),
             "minimum": self._minimum.copy(),
             "maximum": self._maximum.copy(),
-            "levels": self._levels.copy(),
-            "lengths": np.array([len(keys) for _, keys, _ in settled], np.int64),
-            "keys": np.concatenate([np.empty(0, np.int64), *(keys for _, keys, _ in settled)]),
-            "counts": np.concatenate([np.empty(0, np.int64), *(counts for _, _, counts in settled)]),
+            "levels": np.array([cells.level for cells in settled], np.int64),
+            "lengths": np.array([len(cells.keys) for cells in settled], np.int64),
+            "keys": np.concatenate([np.empty(0, np.int64), *(cells.keys for cells in settled)]),
+            "counts": np.concatenate([np.empty(0, np.int64), *(cells.counts for cells in settled)]),
         }
 
     @classmethod
@@ -288,21 +282,22 @@ class Histogram(Accumulator):
         histogram._absent = payload["absent"].copy()
         histogram._minimum = payload["minimum"].copy()
         histogram._maximum = payload["maximum"].copy()
-        histogram._levels = payload["levels"].copy()
-        ends = np.cumsum(payload["lengths"])[:-1]
-        histogram._keys = list(np.split(payload["keys"], ends)) if histogram.width else []
-        histogram._counts = list(np.split(payload["counts"].copy(), ends)) if histogram.width else []
+        ends = np.cumsum(payload["lengths"]).tolist()
+        histogram._hold(
+            [
+                Occupied(int(level), payload["keys"][start:stop].copy(), payload["counts"][start:stop].copy())
+                for level, start, stop in zip(payload["levels"], [0, *ends], ends, strict=False)
+            ]
+        )
         return histogram
+
+
+def _within(lengths: Counts) -> Counts:
+    """Return 0, 1, ... for each of the runs of these lengths."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
 
 
 def _next_float(value: float) -> float:
     """Return the smallest number above ``value``; the largest one has none."""
     return float(np.nextafter(value, np.inf)) if value < np.finfo(float).max else value
-
-
-def _sum_by_key(keys: Counts, counts: Counts) -> tuple[Counts, Counts]:
-    """Return the different keys, sorted, and the sums of their counts."""
-    order = np.argsort(keys)
-    ordered = keys[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1)) if len(ordered) else np.empty(0, np.intp)
-    return ordered[starts], np.add.reduceat(counts[order], starts) if len(starts) else counts

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,30 +19,40 @@ SPARE = 4  # slots per key, so that few keys meet in one
 class Lookup:
     """A hash table per attribute, all of one size, that counts the keys it knows; vectorised over attributes and rows.
 
-    Where two keys meet in one slot, the one with the larger count owns it, and the other is not known: a caller
-    counts the values that :meth:`count` reports as missed.
+    Two slots are there for a key: that of its hash, and the one beside it. Where more keys meet, those with the larger
+    counts own the slots, and the others are not known: a caller counts the values that :meth:`count` reports as missed.
 
     Parameters
     ----------
-    keys, counts : sequences of arrays, one per attribute
-        The keys to know, and how often each has been seen.
+    width : int
+        The number of attributes.
+    most : int
+        Keys per attribute; memory is some 64 bytes for each.
     """
 
-    def __init__(self, keys: Sequence[Keys], counts: Sequence[Keys]) -> None:
-        self._width = len(keys)
-        most = max((len(k) for k in keys), default=0)
+    def __init__(self, width: int, most: int) -> None:
         bits = max(8, (SPARE * most - 1).bit_length())
         self._size = 1 << bits
         self._shift = np.uint64(64 - bits)
-        self._offsets = (np.arange(self._width) * self._size)[:, None]
-        self._owners = np.full(self._width * self._size, NO_KEY)
-        self._seen = np.zeros(self._width * self._size, np.int64)
-        for i, (known, times) in enumerate(zip(keys, counts, strict=True)):
-            rising = known[np.argsort(times, kind="stable")]
-            self._owners[i * self._size + self._slots(rising)] = rising  # the last one written stays
+        self._offsets = (np.arange(width) * self._size)[:, None]
+        self._owners = np.full(width * self._size, NO_KEY)
+        self._seen = np.zeros(width * self._size, np.int64)
 
-    def _slots(self, keys: Keys) -> Keys:
-        return ((keys.view(np.uint64) * FIBONACCI) >> self._shift).view(np.int64)
+    def _part(self, i: int) -> slice:
+        return slice(i * self._size, (i + 1) * self._size)
+
+    def learn(self, i: int, keys: Keys, counts: Keys) -> None:
+        """Know these keys of attribute ``i``, how often each has been seen so far, and no others; count from zero."""
+        owners = self._owners[self._part(i)]
+        owners[:] = NO_KEY
+        self._seen[self._part(i)] = 0
+        rising = keys[np.argsort(counts, kind="stable")]
+        slots = ((rising.view(np.uint64) * FIBONACCI) >> self._shift).view(np.int64)
+        owners[slots] = rising  # the last one written stays
+        homeless = owners[slots] != rising
+        rising, slots = rising[homeless], slots[homeless] ^ 1
+        free = owners[slots] == NO_KEY
+        owners[slots[free]] = rising[free]
 
     def count(self, keys: Keys) -> NDArray[np.bool_]:
         """Count the known ones of ``keys``, shape (attributes, rows); return a mask of those that are not known."""
@@ -53,24 +61,19 @@ class Lookup:
         slots = hashes.view(np.int64)
         slots += self._offsets
         owners = self._owners.take(slots, out=scratch("owners", keys.shape, np.int64), mode="clip")
-        missed = np.asarray(owners != keys)
-        some_missed = missed.any()
-        if slots.size * SPARE < self._seen.size:  # few values for a large table
-            np.add.at(self._seen, slots[~missed], 1)
-        else:
-            self._seen += np.bincount(slots.ravel(), minlength=self._seen.size)
-            if some_missed:
-                self._seen -= np.bincount(slots[missed], minlength=self._seen.size)
+        missed: NDArray[np.bool_] = np.not_equal(owners, keys, out=scratch("missed", keys.shape, np.bool_))
+        np.add.at(self._seen, slots.ravel(), 1)
+        at = np.flatnonzero(missed)
+        if len(at):
+            first = slots.ravel()[at]
+            np.subtract.at(self._seen, first, 1)
+            second = first ^ 1
+            known = self._owners[second] == keys.ravel()[at]
+            np.add.at(self._seen, second[known], 1)
+            missed.ravel()[at[known]] = False
         return missed
 
-    def peek(self, i: int) -> tuple[Keys, Keys]:
-        """Return the keys of attribute ``i`` counted since the last :meth:`drain`, and their counts."""
-        part = slice(i * self._size, (i + 1) * self._size)
-        hit = np.flatnonzero(self._seen[part])
-        return self._owners[part][hit], self._seen[part][hit]
-
-    def drain(self, i: int) -> tuple[Keys, Keys]:
-        """Return what :meth:`peek` does, and start counting attribute ``i`` from zero."""
-        counted = self.peek(i)
-        self._seen[i * self._size : (i + 1) * self._size] = 0
-        return counted
+    def seen(self, i: int) -> tuple[Keys, Keys]:
+        """Return the keys of attribute ``i`` counted since they were learned, and their counts."""
+        hit = np.flatnonzero(self._seen[self._part(i)])
+        return self._owners[self._part(i)][hit], self._seen[self._part(i)][hit]

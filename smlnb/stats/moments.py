@@ -142,10 +142,7 @@ class Moments(Accumulator):
         part._minimum, part._maximum = centred.minimum, centred.maximum
         part._zeros, part._negatives = _zeros(centred), _negatives(centred)
         part._mean = centred.mean
-        with np.errstate(over="ignore", invalid="ignore"):
-            part._m2 = centred.squares.sum(axis=1)
-            part._m3 = np.einsum("ij,ij->i", centred.squares, centred.deviations)
-            part._m4 = np.einsum("ij,ij->i", centred.squares, centred.squares)
+        part._m2, part._m3, part._m4 = centred.sums
         self.merge(part)
 
     def merge(self, other: Self) -> None:
@@ -159,21 +156,18 @@ class Moments(Accumulator):
             self.n = other.n
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            na, nb = self._count.astype(float), other._count.astype(float)
-            n = (na + nb).clip(1)
+            na, nb = self._count, other._count
+            n = np.maximum(na + nb, 1)
             delta = np.where((na > 0) & (nb > 0), other._mean - self._mean, 0.0)
-            d_n = delta / n
+            a, b = na / n * delta, nb / n * delta  # how far the common mean is from the other's, and from this one's
+            ab, k = a * b, a * delta * nb
             a2, b2, a3, b3 = self._m2, other._m2, self._m3, other._m3
             self._m4 = (
-                self._m4
-                + other._m4
-                + delta * d_n**3 * na * nb * (na**2 - na * nb + nb**2)
-                + 6 * d_n**2 * (na**2 * b2 + nb**2 * a2)
-                + 4 * d_n * (na * b3 - nb * a3)
+                self._m4 + other._m4 + k * (a * a - ab + b * b) + 6 * (a * a * b2 + b * b * a2) + 4 * (a * b3 - b * a3)
             )
-            self._m3 = a3 + b3 + delta * d_n**2 * na * nb * (na - nb) + 3 * d_n * (na * b2 - nb * a2)
-            self._m2 = a2 + b2 + delta * d_n * na * nb
-            self._mean = np.where(na > 0, self._mean + d_n * nb, other._mean)
+            self._m3 = a3 + b3 + k * (a - b) + 3 * (a * b2 - b * a2)
+            self._m2 = a2 + b2 + k
+            self._mean = np.where(na > 0, self._mean + b, other._mean)
         self._minimum = np.minimum(self._minimum, other._minimum)
         self._maximum = np.maximum(self._maximum, other._maximum)
         self._missing = self._missing + other._missing

@@ -110,8 +110,13 @@ class Quantiles(Accumulator):
 
     def absorb(self, centred: Centred) -> None:
         """Absorb a block whose gaps were found before."""
-        for i, (sketch, values) in enumerate(zip(self._sketches, centred.block, strict=True)):
-            sketch.update(values if centred.present is None else values[centred.present[i]])
+        # a sketch sorts what it takes in, and takes half the time where that is sorted; the order changes no promise
+        if centred.present is None:
+            ordered = np.sort(centred.block, axis=1)
+        else:
+            ordered = np.sort(np.where(centred.present, centred.block, np.inf), axis=1)
+        for sketch, values, count in zip(self._sketches, ordered, centred.count.tolist(), strict=True):
+            sketch.update(values[:count])
         self.n += centred.rows
 
     def merge(self, other: Self) -> None:

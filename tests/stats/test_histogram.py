@@ -157,3 +157,20 @@ def test_wide_tables_with_small_batches_count_as_exactly_as_narrow_ones() -> Non
         wide.update(part)
     for i in (0, 30, 59):
         np.testing.assert_array_equal(wide.result()[i].counts, learned(values[i]).result()[0].counts)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 100, 5000])
+def test_cells_do_not_depend_on_how_rows_are_cut_nor_on_being_read_on_the_way(rows: int) -> None:
+    values = np.stack([RNG.normal(size=20_000), RNG.standard_cauchy(20_000), RNG.integers(0, 9, 20_000)])
+    values[1, RNG.random(20_000) < 0.1] = np.nan
+    values = values[:, : 20_000 if rows > 1 else 3000]
+    one, cut = Histogram(3), Histogram(3)
+    one.update(values)
+    for start in range(0, values.shape[1], rows):
+        cut.update(values[:, start : start + rows])
+        if start // rows % 50 == 0:
+            cut.result()
+    assert cut.state()["sha256"] == one.state()["sha256"]
+    cut.merge(one)
+    cut.forget(values)
+    assert cut.state()["sha256"] == one.state()["sha256"]

@@ -63,7 +63,7 @@ def test_cells_are_those_of_a_histogram_of_as_many() -> None:
     for part in np.array_split(values, 30, axis=1):
         located(grid, [part])
         histogram.update(part)
-    assert (grid.levels == histogram._levels).all()
+    assert (grid.levels == histogram.state()["payload"]["levels"]).all()
     for i, (_, keys, _) in enumerate(histogram._settled()):
         np.testing.assert_array_equal(grid.keys[i], keys)
 
