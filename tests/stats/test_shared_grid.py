@@ -64,8 +64,8 @@ def test_cells_are_those_of_a_histogram_of_as_many() -> None:
         located(grid, [part])
         histogram.update(part)
     assert (grid.levels == histogram.state()["payload"]["levels"]).all()
-    for i, (_, keys, _) in enumerate(histogram._settled()):
-        np.testing.assert_array_equal(grid.keys[i], keys)
+    for i, cells in enumerate(histogram._settled()):
+        np.testing.assert_array_equal(grid.keys[i], cells.keys)
 
 
 def test_keys_that_meet_in_a_slot_go_on_to_the_next() -> None:
