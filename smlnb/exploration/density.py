@@ -137,7 +137,7 @@ def density(cells: Cells, bins: int | Sequence[float] = 40, range: tuple[float, 
     ----------
     cells : Cells
     bins : int or sequence of float, default 40
-        How many equal bins, or their increasing edges.
+        How many equal bins (fewer, where there are not so many numbers between the ends), or their increasing edges.
     range : (low, high), optional
         Of the bins; from the smallest to the largest value by default.
 
@@ -225,6 +225,6 @@ def _edges(cells: Cells, bins: int | Sequence[float], limits: tuple[float, float
         raise SchemaError(f"({low}, {high}) is no range of values.")
     if low == high:
         low, high = low - 0.5, high + 0.5
-    if float(high) / 2 - float(low) / 2 > LARGEST / 2:
-        return np.asarray(2 * np.linspace(low / 2, high / 2, bins + 1))  # the range itself is beyond all numbers
-    return np.linspace(low, high, bins + 1)
+    if high / 2 - low / 2 > LARGEST / 2:  # the range itself is beyond all numbers
+        return np.asarray(2 * np.linspace(low / 2, high / 2, bins + 1))
+    return np.unique(np.linspace(low, high, bins + 1))

@@ -5,7 +5,7 @@ import pytest
 
 from smlnb.errors import NotEnoughDataError, SchemaError
 from smlnb.exploration.density import ConditionalDensity, Density, conditional_density, density
-from smlnb.stats.histogram import Cells
+from smlnb.stats.histogram import Cells, Histogram
 from tests.exploration.making import TYPES, random_frame, random_summary, summary_of
 
 
@@ -85,3 +85,29 @@ def test_bins_that_are_none_and_values_that_are_not_there_are_refused():
         density(summary.cells[0], range=(1.0, np.inf))
     with pytest.raises(NotEnoughDataError):
         conditional_density(summary_of(random_frame(rows=0), TYPES), "x", "flag")
+
+
+def cells_of(values: list[float]) -> Cells:
+    histogram = Histogram(1)
+    histogram.update(np.array([values]))
+    return histogram.result()[0]
+
+
+def test_a_density_shows_as_a_sentence_and_a_table_of_its_bins() -> None:
+    found = density(cells_of([1.0, 2.0, 2.0, 7.0]), bins=[0.0, 2.0, 4.0])
+    assert str(found) == repr(found) == "3 values in 2 bins from 0 to 4, 1 outside"
+    assert found.frame["count"].tolist() == [1, 2]
+    assert found.frame["share"].tolist() == [0.25, 0.5]
+    assert found.frame["density"].tolist() == [0.125, 0.25]
+    assert "3 values in 2 bins" in found._repr_html_()
+
+
+@pytest.mark.parametrize("values", [[-1.7e308, 1.7e308], [5e-324, 0.0], [1e9, np.nextafter(1e9, 2e9)], [3.0]])
+def test_bins_are_apart_and_hold_everything_however_wide_or_narrow_the_range(values: list[float]) -> None:
+    found = density(cells_of(values), bins=40)
+    assert np.isfinite(found.edges).all()
+    assert list(found.edges) == sorted(set(found.edges))
+    assert len(found.edges) <= 41
+    assert found.counts.sum() == pytest.approx(len(values))
+    assert np.isfinite(found.mids).all()
+    assert not np.isnan(found.heights).any()
