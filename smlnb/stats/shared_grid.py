@@ -19,7 +19,7 @@ Moves = dict[int, Places]
 
 FIBONACCI = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: neighbouring keys land far apart
 NO_KEY = np.iinfo(np.int64).min
-SPARE = 8  # slots per key, so that the first slot looked at is nearly always the right one
+SPARE = 4  # slots per key, so that the first slot looked at is nearly always the right one
 FIRST_PLAIN_FLUSH = 4  # below, the width of a core cell has no reciprocal among the numbers
 
 

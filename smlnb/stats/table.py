@@ -138,7 +138,7 @@ class Table(Accumulator):
     conditional : bool, default True
         With the histograms, keep those of the continuous attributes given each value of the binary and category ones;
         see :class:`~smlnb.stats.conditional.ConditionalHistograms` for what they take. They cost nothing where there
-        are no such pairs, and about a sixth of everything else for ten attributes and one condition.
+        are no such pairs, and about a third of everything else for ten attributes and one condition.
     quantiles : bool, default True
         Keep quantile sketches of the numeric attributes.
     distinct : bool, default False
