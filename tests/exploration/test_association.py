@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import mutual_info_score, normalized_mutual_info_score
+from sklearn.metrics import homogeneity_score, mutual_info_score, normalized_mutual_info_score
 
 from smlnb.errors import NotEnoughDataError, SchemaError, StatisticsError
 from smlnb.exploration.association import correlation_ratio, information_gain, mutual_information
@@ -20,6 +20,10 @@ def test_bits_are_those_of_scikit_learn(seed, x, y):
     a, b = (both[n].astype(str) for n in (x, y))
     assert told.bits == pytest.approx(mutual_info_score(a, b) / np.log(2), rel=RTOL)
     assert told.normalised == pytest.approx(normalized_mutual_info_score(a, b), rel=RTOL)
+    assert told.uncertainty == pytest.approx(homogeneity_score(b, a), rel=RTOL)
+    assert told.gain_ratio == pytest.approx(homogeneity_score(a, b), rel=RTOL)
+    gain = information_gain(summary, y, [x]).loc[x]
+    assert (gain["gain"], gain["uncertainty"]) == (told.bits, told.uncertainty)
     assert told.entropy_x == pytest.approx(mutual_info_score(a, a) / np.log(2), rel=RTOL)
     assert mutual_information(summary, y, x).bits == pytest.approx(told.bits, rel=RTOL)
 

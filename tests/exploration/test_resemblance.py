@@ -33,7 +33,7 @@ def test_the_squared_correlation_ratio_is_epsilon_squared_of_the_analysis_of_var
         parts = [p[x] for _, p in both.groupby("kind")]
         f, n, k = stats.f_oneway(*parts).statistic, len(both), len(parts)
         expected = max(0.0, (k - 1) * (f - 1) / ((k - 1) * f + n - k))
-        assert found[x, "kind", "correlation ratio"] ** 2 == pytest.approx(expected, rel=1e-8, abs=1e-12)
+        assert found[x, "kind", "correlation ratio"] ** 2 == pytest.approx(expected, rel=RTOL, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
