@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,55 +12,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from typer.core import TyperGroup
 
 import smlnb
-from smlnb.errors import (
-    BrokerUnavailableError,
-    ConfigError,
-    DataError,
-    KafkaError,
-    SchemaError,
-    SmlnbError,
-    TopicError,
-    WorkspaceError,
-)
+from smlnb._command import Commands, RunFailedError, running, stopped_by_signals
+from smlnb.errors import ConfigError, DataError, WorkspaceError
 
 __all__ = ["app", "main"]
 
-FAILED, MISTAKE = 1, 2  # exit codes
 _EVERY = 0.25  # seconds between two looks
 
-
-_MISTAKES = (SchemaError, ConfigError, BrokerUnavailableError, TopicError)
-
-
-class _RunFailedError(SmlnbError):
-    """Something failed while it ran, through no mistake in the call."""
-
-    def __init__(self, reason: SmlnbError | str) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
-class _Commands(TyperGroup):
-    """Shows an error of ours as one red line, not as a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except _RunFailedError as error:
-            shown = error.reason if isinstance(error.reason, SmlnbError) else KafkaError(str(error))
-            code = MISTAKE if isinstance(shown, _MISTAKES) else FAILED
-        except SmlnbError as error:
-            shown, code = error, MISTAKE
-        text = " ".join(str(shown).split())
-        Console(stderr=True).print(Text.assemble((f"error {shown.code} ", "bold red"), (text, "red")), soft_wrap=True)
-        raise typer.Exit(code)
-
-
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -140,7 +98,7 @@ def demo(
         raise DataError(f"--rate {rate:g}: give the rows per second, or 0 for as fast as possible.")
     run = Demo(bootstrap_servers=bootstrap_servers, config=config, rows=rows, rate=rate or None, seed=seed, note=note)
     try:
-        with _running(), demo_display(run, console) as show:
+        with running(), demo_display(run, console) as show:
             outcome = run.run(show)
     finally:
         run.close()
@@ -149,7 +107,7 @@ def demo(
     if as_json:
         typer.echo(json.dumps(outcome.summary(), allow_nan=False))
     if outcome.rows_scored < outcome.rows:
-        raise _RunFailedError(f"Only {outcome.rows_scored:,} of {outcome.rows:,} rows that were produced were scored.")
+        raise RunFailedError(f"Only {outcome.rows_scored:,} of {outcome.rows:,} rows that were produced were scored.")
 
 
 @app.command()
@@ -173,7 +131,7 @@ def replay(
 
     named: dict[str, Any] = {"shuttle": datasets.shuttle, "shuttle-like": datasets.shuttle_like}
     data: Any = named[file]() if file in named else Path(file)
-    running = smlnb.replay(
+    writing = smlnb.replay(
         data,
         topic,
         rate=rate or None,
@@ -182,13 +140,13 @@ def replay(
         format=value_format,  # type: ignore[arg-type] # checked there
         partitions=partitions,
     )
-    with _signals() as stop, _running():
-        while running.state == "running" and not stop.wait(_EVERY):
+    with stopped_by_signals() as stop, running():
+        while writing.state == "running" and not stop.wait(_EVERY):
             pass
-        running.stop()
-        if running.error is not None:
-            raise running.error
-    typer.echo(f"{running.produced:,} rows written to {topic}")
+        writing.stop()
+        if writing.error is not None:
+            raise writing.error
+    typer.echo(f"{writing.produced:,} rows written to {topic}")
 
 
 @app.command()
@@ -245,7 +203,7 @@ def broker(
 
     Example: [bold]smlnb broker --topic readings --topic scores[/]
     """
-    with _signals() as stop, smlnb.LocalBroker(partitions) as local:
+    with stopped_by_signals() as stop, smlnb.LocalBroker(partitions) as local:
         for name in topic or []:
             local.create_topic(name, partitions)
         typer.echo(local.bootstrap_servers)
@@ -259,66 +217,78 @@ def broker(
 
 @app.command()
 def connect(
+    configuration: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG.json]",
+            help="A sink connector's configuration. Its keys take the place of --topic, --project, --types, --format, "
+            "--start and --on-malformed.",
+            show_default=False,
+        ),
+    ] = None,
     *,
-    topic: Topic,
+    topic: Annotated[str | None, typer.Option("--topic", "-t", help="The topic.")] = None,
     project: Annotated[
-        str, typer.Option("--project", "-p", help="Its name in the workspace; made if it is not there.")
-    ],
-    workspace: WorkspaceFile,
+        str | None, typer.Option("--project", "-p", help="Its name in the workspace; made if it is not there.")
+    ] = None,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace", "-w", metavar="FILE", help="The file with projects and models; CONFIG.db by default."
+        ),
+    ] = None,
     types: Annotated[
         str | None,
         typer.Option(help="One letter per column: C continuous, B binary, T category, S text, L list, X ignored."),
     ] = None,
     bootstrap_servers: Servers = None,
     config: Config = None,
-    value_format: Annotated[str, typer.Option("--format", help="auto, json or avro.")] = "auto",
+    value_format: Annotated[str | None, typer.Option("--format", help="auto, json or avro; auto by default.")] = None,
     start: Annotated[
-        str, typer.Option(help="earliest or latest, for partitions that are new to the project.")
-    ] = "earliest",
-    on_malformed: Annotated[str, typer.Option(help="stop, dead_letter or skip.")] = "stop",
+        str | None, typer.Option(help="earliest or latest, for partitions that are new; earliest by default.")
+    ] = None,
+    on_malformed: Annotated[str | None, typer.Option(help="stop, dead_letter or skip; stop by default.")] = None,
     build: Annotated[
         str | None, typer.Option(metavar="NAME", help="Build an hba model of this name at the end.")
     ] = None,
     save_every: Annotated[float, typer.Option(min=0.1, help="Seconds between two saves.")] = 5,
     until_caught_up: CaughtUp = False,
 ) -> None:
-    """Learn a topic into a project that is kept, with its positions, in a workspace. Ctrl-C ends it.
+    """Learn topics into projects that are kept, with their positions, in a workspace. Ctrl-C ends it.
 
     Called again it goes on where it ended.
 
     Example: [bold]smlnb connect --topic readings --project plant --types C,C,X --workspace plant.db -b host:9092[/]
-    """
-    from smlnb.terminal import connect_view, follow
 
-    with smlnb.Workspace(workspace) as store:
-        learner = _project(store, project, types)
-        saved = f"saved to {workspace} every {save_every:g} s"
-        feed = smlnb.connect(
-            learner,
-            topic,
-            bootstrap_servers=bootstrap_servers,
-            config=config,
-            format=value_format,  # type: ignore[arg-type]
-            start=start,  # type: ignore[arg-type] # checked there
-            on_malformed=on_malformed,  # type: ignore[arg-type]
-        )
-        try:
-            with _signals() as stop, _running():
-                follow(
-                    feed,
-                    stop,
-                    show=lambda console: connect_view(learner, feed.metrics, saved, console),
-                    until_caught_up=until_caught_up,
-                    save=lambda: store.save(learner) if learner.positions else None,
-                    save_every=save_every,
-                )
-        finally:
-            feed.stop()
-            if learner.positions:  # else a project that was made by mistake would stay
-                store.save(learner)
-        if build is not None:
-            store.save_model(learner.build("hba", name=build))
-        typer.echo(f"{learner.n:,} records learned, saved as {project!r} in {workspace}")
+    Example: [bold]smlnb connect sink.json -b host:9092[/]
+    """
+    from smlnb import _connect
+
+    common: dict[str, Any] = {
+        "bootstrap_servers": bootstrap_servers,
+        "cluster": config,
+        "build": build,
+        "save_every": save_every,
+        "until_caught_up": until_caught_up,
+    }
+    instead = {
+        "--topic": (topic, "topics"),
+        "--project": (project, "sml.project"),
+        "--types": (types, "sml.attribute.types"),
+        "--format": (value_format, "value.converter"),
+        "--start": (start, "consumer.auto.offset.reset"),
+        "--on-malformed": (on_malformed, "behavior.on.malformed.documents"),
+    }
+    if configuration is not None:
+        for option, (value, key) in instead.items():
+            if value is not None:
+                raise ConfigError(f"{option} is given beside {configuration}. Set {key} in that file instead.")
+        _connect.connect_configuration(configuration, workspace or configuration.with_suffix(".db"), **common)
+        return
+    if topic is None or project is None or workspace is None:
+        raise ConfigError("Give --topic, --project and --workspace, or the file of a sink connector's configuration.")
+    reading = {"format": value_format or "auto", "start": start or "earliest", "on_malformed": on_malformed or "stop"}
+    _connect.connect_topic(topic, project, workspace, types=types, reading=reading, **common)
 
 
 @app.command()
@@ -372,7 +342,7 @@ def score(
         notes.print(Text(line, "dim"), soft_wrap=True)
     scorer.start()
     try:
-        with _signals() as stop, _running():
+        with stopped_by_signals() as stop, running():
             follow(scorer, stop, show=lambda c: score_view(scorer, c), until_caught_up=until_caught_up)
     finally:
         scorer.stop()
@@ -399,50 +369,6 @@ def lab(
 
 
 # -- parts of commands -------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C, or SIGTERM, sets; a second Ctrl-C interrupts.
-
-    For what runs already: while a command connects, Ctrl-C ends it at once, as nothing has to be brought to an end.
-    """
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: Any) -> None:
-        if stop.is_set():
-            signal.default_int_handler(number, frame)
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _running() -> Iterator[None]:
-    """Mark errors in here as failures of the run."""
-    try:
-        yield
-    except SmlnbError as error:
-        raise _RunFailedError(error) from error
-
-
-def _project(store: smlnb.Workspace, name: str, types: str | None) -> smlnb.Project:
-    if name not in set(store.projects()["name"]):
-        return smlnb.Project(name, types=types)
-    project = store.load(name)
-    if types is not None:
-        given = [letter.strip().upper() for letter in types.split(",")]
-        if project.schema.letters and given != project.schema.letters.split(","):
-            raise SchemaError(
-                f"The project {name!r} in {store.path} has the types {project.schema.letters}, not {types}. "
-                "Leave --types out to go on with it, or name another project.",
-            )
-    return project
 
 
 def _named(what: str, value: str | None, key: str, option: str = "") -> str:

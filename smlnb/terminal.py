@@ -22,12 +22,14 @@ from rich.text import Text
 
 from smlnb.demo import Demo, Outcome, Progress
 from smlnb.errors import NotEnoughDataError, SmlnbError
+from smlnb.ingest.connector import Connector
 from smlnb.ingest.metrics import Metrics
 from smlnb.project import Project
 from smlnb.score.scorer import Scorer
 
 __all__ = [
     "connect_view",
+    "connector_view",
     "demo_display",
     "demo_view",
     "follow",
@@ -321,6 +323,13 @@ def connect_view(project: Project, metrics: Metrics, saved: str, console: Consol
     body = Group(line, univariate_table(project, console.width - 4, unicode=_unicode(console)))
     title = f"[bold]project {escape(project.name)}[/]: {metrics.state}"
     return Panel(body, title=title, subtitle=saved, box=_box(console), expand=True)
+
+
+def connector_view(connector: Connector, saved: str, console: Console) -> RenderableType:
+    """Return a connector at work: its numbers, and the statistics of each project."""
+    metrics = connector.metrics
+    views = [connect_view(project, metrics, saved, console) for project in connector.projects.values()]
+    return views[0] if len(views) == 1 else Group(*views)
 
 
 def score_view(scorer: Scorer, console: Console) -> RenderableType:

@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 import smlnb
 from smlnb.cli import app
 from smlnb.demo import Demo
+from tests.ingest.article import article
+from tests.ingest.writing import avro, numbers, produce
 from tests.waiting import eventually
 
 COMMANDS = ["demo", "replay", "peek", "topics", "broker", "connect", "score", "lab"]
@@ -250,6 +252,72 @@ def test_a_project_made_with_wrong_types_is_not_kept(run, local_broker, topic_na
     assert "has the types C,C, not C,X" in one_red_line(
         run("connect", "-t", topic_name, "-p", "plant", "--types", "C,X", *there), "smlnb-E100"
     )
+
+
+def test_the_connector_of_the_article_runs_until_ctrl_c_and_goes_on_when_called_again(
+    start, local_broker, create_topic, topic_name, registry, tmp_path
+):
+    create_topic(local_broker, topic_name, 2)
+    columns = [*(f"s{i}" for i in range(1, 10)), "class"]
+    schema = {"type": "record", "name": "Shuttle", "fields": [{"name": c, "type": "double"} for c in columns]}
+    schema_id = registry.register(f"{topic_name}-value", json.dumps(schema))
+    records = [avro(schema, {c: float(i) for c in columns}, schema_id) for i in range(200)]
+    (tmp_path / "sink.json").write_text(article(registry.url).replace("shuttle-sensor", topic_name))
+    command = ("connect", "sink.json", "-b", local_broker.bootstrap_servers, "--save-every", 0.1)
+    for total in (200, 400):
+        produce(local_broker, topic_name, records, 2)
+        process = start(*command)
+
+        def saved(total=total) -> bool:
+            with smlnb.Workspace(tmp_path / "sink.db") as workspace:
+                return workspace.projects()["records"].tolist() == [total]
+
+        eventually(saved, 60, f"{total} records saved")
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+        assert (process.returncode, "Traceback" in stderr) == (0, False)
+        assert f"{total} records learned, saved as 'shuttle' in sink.db" in stdout
+        assert "sml.customer.secret.key.1 has no effect: projects are kept in this process" in stderr
+        assert "secret-of-the-customer" not in stdout + stderr
+    with smlnb.Workspace(tmp_path / "sink.db") as workspace:
+        assert workspace.load("shuttle").schema.letters == "C,C,C,C,C,C,C,C,C,X"
+
+
+def test_a_connector_until_caught_up_builds_models_and_tells_what_was_refused(run, local_broker, topic_name, tmp_path):
+    produce(local_broker, topic_name, [*numbers(0, 30), b"poison"], 1)
+    keys = {"topics": topic_name, "sml.project": "plant", "behavior.on.malformed.documents": "ignore"}
+    (tmp_path / "sink.json").write_text(json.dumps(keys))
+    there = ["-b", local_broker.bootstrap_servers, "-w", "plant.db", "--until-caught-up", "--build", "hba1"]
+    result = run("connect", "sink.json", *there)
+    assert (result.exit_code, result.stdout) == (0, "30 records learned (1 refused), saved as 'plant' in plant.db\n")
+    with smlnb.Workspace(tmp_path / "plant.db") as workspace:
+        assert workspace.models()["name"].tolist() == ["hba1"]
+    (tmp_path / "sink.json").write_text(json.dumps({**keys, "behavior.on.malformed.documents": "fail"}))
+    failed = run("connect", "sink.json", *there[:2], "--until-caught-up")
+    assert failed.exit_code == 1
+    assert "offset 30" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "more", "code", "message"),
+    [
+        ({"sml.projekt": "p"}, [], "smlnb-E503", "Did you mean sml.project?"),
+        ({"foo": "p"}, [], "smlnb-E503", "The key foo is unknown"),
+        ({"transforms": "a"}, [], "smlnb-E503", "The key transforms is refused"),
+        ({}, ["--topic", "t"], "smlnb-E503", "--topic is given beside sink.json. Set topics in that file"),
+        ({}, ["--on-malformed", "skip"], "smlnb-E503", "Set behavior.on.malformed.documents"),
+        ({"sml.project.must.preexist": True}, [], "smlnb-E700", "there is no project 'p'"),
+        ({"sml.backoff.max.retries": 0}, [], "smlnb-E501", "127.0.0.1:1"),
+    ],
+)
+def test_what_is_wrong_with_a_connector_is_one_red_line(run, tmp_path, keys, more, code, message):
+    (tmp_path / "sink.json").write_text(json.dumps({"topics": "t", "sml.project": "p", **keys}))
+    assert message in one_red_line(run("connect", "sink.json", "-b", "127.0.0.1:1", *more), code)
+
+
+def test_connect_wants_a_topic_a_project_and_a_workspace_or_a_file(run):
+    assert "or the file of a sink connector" in one_red_line(run("connect", "-t", "t"), "smlnb-E503")
+    assert "nowhere.json" in one_red_line(run("connect", "nowhere.json", "-b", "x:1"), "smlnb-E503")
 
 
 PROPERTIES = "bootstrap.servers=127.0.0.1:1\nsml.kstream.project.id=p\nsml.kstream.model.id=m\n"

@@ -41,7 +41,8 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("score",),
     ("view",),
     ("demo", "lab"),
-    ("terminal",),
+    ("terminal", "_command"),
+    ("_connect",),
     ("cli",),
     ("__main__",),
 )

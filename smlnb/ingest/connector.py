@@ -102,6 +102,7 @@ class Connector(Stoppable):
         bootstrap_servers: str | None = None,
         workspace: Workspace | str | os.PathLike[str] | None = None,
         cluster: str | os.PathLike[str] | None = None,
+        save_every: float = SAVE,
     ) -> Self:
         """Read a configuration; nothing is connected yet.
 
@@ -117,6 +118,8 @@ class Connector(Stoppable):
             Where projects come from and are saved to. Without one they end with this process.
         cluster : path, optional
             A file with further settings of the cluster; the configuration's own keys win.
+        save_every : float
+            Seconds between two saves.
 
         Raises
         ------
@@ -131,7 +134,7 @@ class Connector(Stoppable):
         settings = Settings.of(config)
         kafka = KafkaConfig.of(bootstrap_servers, settings.kafka, file=cluster)
         _check_client(kafka)
-        return cls(settings, kafka, workspace)
+        return cls(settings, kafka, workspace, save_every=save_every)
 
     @staticmethod
     def keys() -> pd.DataFrame:

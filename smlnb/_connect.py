@@ -1,0 +1,111 @@
+"""``smlnb connect``: a topic, or a sink connector's configuration, into projects of a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+import smlnb
+from smlnb._command import running, stopped_by_signals
+from smlnb.errors import SchemaError
+from smlnb.terminal import connect_view, connector_view, follow
+
+__all__ = ["connect_configuration", "connect_topic"]
+
+
+def connect_topic(
+    topic: str,
+    project: str,
+    workspace: Path,
+    *,
+    types: str | None,
+    reading: Mapping[str, Any],
+    bootstrap_servers: str | None,
+    cluster: Path | None,
+    build: str | None,
+    save_every: float,
+    until_caught_up: bool,
+) -> None:
+    """Learn a topic into a project of the workspace until Ctrl-C."""
+    with smlnb.Workspace(workspace) as store:
+        learner = _project(store, project, types)
+        saved = f"saved to {workspace} every {save_every:g} s"
+        feed = smlnb.connect(learner, topic, bootstrap_servers=bootstrap_servers, config=cluster, **reading)
+        try:
+            with stopped_by_signals() as stop, running():
+                follow(
+                    feed,
+                    stop,
+                    show=lambda console: connect_view(learner, feed.metrics, saved, console),
+                    until_caught_up=until_caught_up,
+                    save=lambda: store.save(learner) if learner.positions else None,
+                    save_every=save_every,
+                )
+        finally:
+            feed.stop()
+            if learner.positions:  # else a project that was made by mistake would stay
+                store.save(learner)
+        _finish(store, learner, build)
+
+
+def connect_configuration(
+    configuration: Path,
+    workspace: Path,
+    *,
+    bootstrap_servers: str | None,
+    cluster: Path | None,
+    build: str | None,
+    save_every: float,
+    until_caught_up: bool,
+) -> None:
+    """Run a sink connector's configuration until Ctrl-C."""
+    connector = smlnb.Connector.from_config(
+        configuration,
+        bootstrap_servers=bootstrap_servers,
+        workspace=workspace,
+        cluster=cluster,
+        save_every=save_every,
+    )
+    notes = Console(stderr=True)
+    for line in connector.report:
+        notes.print(Text(line, "dim"), soft_wrap=True)
+    saved = f"saved to {workspace} every {save_every:g} s"
+    with connector:
+        connector.start()
+        with stopped_by_signals() as stop, running():
+            follow(
+                connector,
+                stop,
+                show=lambda console: connector_view(connector, saved, console),
+                until_caught_up=until_caught_up,
+            )
+    with smlnb.Workspace(workspace) as store:
+        for project in connector.projects.values():
+            _finish(store, project, build)
+
+
+def _finish(store: smlnb.Workspace, project: smlnb.Project, build: str | None) -> None:
+    if build is not None:
+        store.save_model(project.build("hba", name=build))
+    refused = project.counts.refused
+    also = f" ({refused:,} refused)" if refused else ""
+    typer.echo(f"{project.n:,} records learned{also}, saved as {project.name!r} in {store.path}")
+
+
+def _project(store: smlnb.Workspace, name: str, types: str | None) -> smlnb.Project:
+    if name not in set(store.projects()["name"]):
+        return smlnb.Project(name, types=types)
+    project = store.load(name)
+    if types is not None:
+        given = [letter.strip().upper() for letter in types.split(",")]
+        if project.schema.letters and given != project.schema.letters.split(","):
+            raise SchemaError(
+                f"The project {name!r} in {store.path} has the types {project.schema.letters}, not {types}. "
+                "Leave --types out to go on with it, or name another project.",
+            )
+    return project
