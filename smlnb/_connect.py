@@ -94,7 +94,8 @@ def _finish(store: smlnb.Workspace, project: smlnb.Project, build: str | None) -
         store.save_model(project.build("hba", name=build))
     refused = project.counts.refused
     also = f" ({refused:,} refused)" if refused else ""
-    typer.echo(f"{project.n:,} records learned{also}, saved as {project.name!r} in {store.path}")
+    kept = f"saved as {project.name!r} in {store.path}" if project.positions else "nothing to save"
+    typer.echo(f"{project.n:,} records learned{also}, {kept}")
 
 
 def _project(store: smlnb.Workspace, name: str, types: str | None) -> smlnb.Project:

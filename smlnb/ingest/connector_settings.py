@@ -20,12 +20,17 @@ __all__ = ["CONVERTERS", "Settings"]
 
 CLASSES: Final = ("SymetryKafkaSinkConnector", "SymetryKafkaSink")
 
-CONVERTERS: Final = {
+CONVERTERS: Final = {  # a converter's class, and the format of :func:`smlnb.ingest.decode.decoder` that reads the same
     "io.confluent.connect.avro.AvroConverter": "avro",
-    "io.confluent.connect.json.JsonSchemaConverter": "json_schema",
+    "io.confluent.connect.json.JsonSchemaConverter": "json-schema",
     "io.confluent.connect.protobuf.ProtobufConverter": "protobuf",
     "org.apache.kafka.connect.converters.ByteArrayConverter": "auto",
-    "org.apache.kafka.connect.json.JsonConverter": "json_envelope",
+    "org.apache.kafka.connect.converters.DoubleConverter": "double",
+    "org.apache.kafka.connect.converters.FloatConverter": "float",
+    "org.apache.kafka.connect.converters.IntegerConverter": "integer",
+    "org.apache.kafka.connect.converters.LongConverter": "long",
+    "org.apache.kafka.connect.converters.ShortConverter": "short",
+    "org.apache.kafka.connect.json.JsonConverter": "json-envelope",
     "org.apache.kafka.connect.storage.StringConverter": "auto",
 }
 
@@ -323,7 +328,7 @@ def _format(own: Values) -> str:
         return "auto"
     if named not in CONVERTERS:
         raise ConfigError(f"value.converter is {named!r}, which can't be read. Use one of {', '.join(CONVERTERS)}.")
-    if CONVERTERS[named] == "json_envelope" and not own.flag("value.converter.schemas.enable", default=True):
+    if CONVERTERS[named] == "json-envelope" and not own.flag("value.converter.schemas.enable", default=True):
         return "json"
     return CONVERTERS[named]
 

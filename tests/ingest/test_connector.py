@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import struct
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -230,6 +233,22 @@ def test_options_of_a_new_project_are_taken(local_broker, topic):
     assert sink.projects["plant"].n == 5
 
 
+CONVERTED = [
+    ("org.apache.kafka.connect.json.JsonConverter", {"value.converter.schemas.enable": "false"}, b'{"x": 2.5}', "x"),
+    ("org.apache.kafka.connect.storage.StringConverter", {}, b'{"x": 2.5}', "x"),
+    ("org.apache.kafka.connect.converters.DoubleConverter", {}, struct.pack(">d", 2.5), "value"),
+]
+
+
+@pytest.mark.parametrize(("converter", "keys", "value", "column"), CONVERTED, ids=[c[0] for c in CONVERTED])
+def test_the_converter_says_how_values_are_read(local_broker, topic, converter, keys, value, column):
+    produce(local_broker, topic, [value, value])
+    with connector(local_broker, topic, **{"value.converter": converter, **keys}) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    assert sink.projects["plant"].univariate().loc[column, ["count", "mean"]].tolist() == [2, 2.5]
+
+
 # -- records that can't be used ----------------------------------------------------------------------------------------
 
 BAD = [b'{"x": 1}', b"poison", b'{"x": 2}', None]
@@ -359,6 +378,59 @@ def test_a_registry_that_does_not_answer_is_waited_for(local_broker, topic, regi
         sink.wait(rows=10, timeout=60)
     assert len(waits) == 2
     assert sink.projects["p"].n == 10
+
+
+class Forwarder:
+    """A port at which nobody listens before :meth:`open`; then what comes there goes to a broker."""
+
+    def __init__(self, broker):
+        self._target = broker.bootstrap_servers.split(",")[0].rsplit(":", 1)
+        self._server = socket.socket()
+        self._server.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._server.getsockname()[1]}"
+
+    def open(self):
+        self._server.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                one = self._server.accept()[0]
+                other = socket.create_connection((self._target[0], int(self._target[1])))
+                for a, b in ((one, other), (other, one)):
+                    threading.Thread(target=self._copy, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def _copy(source, sink):
+        with suppress(OSError), source, sink:
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._server.close()
+
+
+def test_a_broker_that_comes_late_is_waited_for(local_broker, topic):
+    produce(local_broker, topic, numbers(0, 10), 2)
+    waits: list[float] = []
+    with Forwarder(local_broker) as late:
+
+        def pause(seconds):
+            waits.append(seconds)
+            if len(waits) == 1:
+                late.open()
+
+        settings = Settings.of({"topics": topic, "sml.project": "p"})
+        with Connector(settings, KafkaConfig.of(late.address), pause=pause) as sink:
+            sink.start()
+            assert "No broker answered" in sink._repr_html_() or sink.state == "running"
+            sink.wait(rows=10, timeout=60)
+        assert sink.projects["p"].n == 10
+        assert 1 <= len(waits) < 5
 
 
 def test_stopping_ends_a_wait_between_tries_at_once(monkeypatch):

@@ -68,10 +68,11 @@ HONOURED = [
     ("isolation.level", "read_uncommitted", {"kafka": {"isolation.level": "read_uncommitted"}}),
     ("consumer.override.client.rack", "r1", {"kafka": {"client.rack": "r1"}}),
     ("value.converter", "io.confluent.connect.avro.AvroConverter", {"format": "avro"}),
-    ("value.converter", "org.apache.kafka.connect.json.JsonConverter", {"format": "json_envelope"}),
-    ("value.converter", "io.confluent.connect.json.JsonSchemaConverter", {"format": "json_schema"}),
+    ("value.converter", "org.apache.kafka.connect.json.JsonConverter", {"format": "json-envelope"}),
+    ("value.converter", "io.confluent.connect.json.JsonSchemaConverter", {"format": "json-schema"}),
     ("value.converter", "io.confluent.connect.protobuf.ProtobufConverter", {"format": "protobuf"}),
     ("value.converter", "org.apache.kafka.connect.storage.StringConverter", {"format": "auto"}),
+    ("value.converter", "org.apache.kafka.connect.converters.DoubleConverter", {"format": "double"}),
     ("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter", {"format": "auto"}),
     ("value.converter.schemas.enable", "true", {"format": "auto"}),
     ("value.converter.schema.registry.url", "http://r", {"kafka": {"schema.registry.url": "http://r"}}),
@@ -248,7 +249,7 @@ def test_several_projects_are_one_for_each_task(tasks):
 def test_bare_json_is_told_from_json_beside_its_schema():
     converter = {"value.converter": "org.apache.kafka.connect.json.JsonConverter"}
     assert of({**converter, "value.converter.schemas.enable": False}).format == "json"
-    assert of({**converter, "value.converter.schemas.enable": "true"}).format == "json_envelope"
+    assert of({**converter, "value.converter.schemas.enable": "true"}).format == "json-envelope"
 
 
 def test_the_more_special_of_two_client_keys_wins():
