@@ -17,7 +17,7 @@ __all__ = ["CoMomentSummary", "CoMomentSums", "CoMoments"]
 
 Matrix = NDArray[np.float64]
 
-BAND = 64  # rows of wide matrices that are added at a time
+BAND = 20_000  # pairs of wide matrices that are added at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class CoMomentSummary:
 class CoMomentSums:
     """The six statistics of all pairs, and the one rule by which two sets of them add up.
 
+    The arrays are replaced, never changed, once they are part of an accumulator: results may share them.
+
     While nothing is missing anywhere, the count is one number, and mean and m2 don't depend on the other attribute of
     a pair: they have the shapes (1, 1), (d, 1) and (d, 1) then, and broadcast. All others have the shape (d, d).
     """
@@ -90,25 +92,40 @@ class CoMomentSums:
 
     def full(self) -> Self:
         """Return copies, all of shape (d, d)."""
-        shape = self.comoment.shape
-        return type(self)(*(np.array(np.broadcast_to(getattr(self, name), shape)) for name in _NAMES))
+        return type(self)(*(np.array(matrix) for matrix in self.views()))
+
+    def small(self) -> Self:
+        """Return the same in the small shapes, where nothing was missing."""
+        one, first = self.count[:1, :1], slice(0, 1)
+        if self.count.size and all(
+            (matrix == column).all()
+            for matrix, column in (
+                (self.count, one),
+                (self.mean, self.mean[:, first]),
+                (self.m2, self.m2[:, first]),
+            )
+        ):
+            return replace(self, count=one.copy(), mean=self.mean[:, first].copy(), m2=self.m2[:, first].copy())
+        return self
+
+    def views(self) -> list[Any]:
+        """Return all in the shape (d, d), not to be written to; no copies."""
+        return [np.broadcast_to(getattr(self, name), self.comoment.shape) for name in _NAMES]
 
     def plus(self, other: Self) -> Self:
         """Return the sums over both (Chan, Golub and LeVeque 1983 for the second order, Pebay 2008 beyond)."""
         width = len(self.comoment)
-        if width <= BAND:
+        if width * width <= BAND:
             return self._plus(other, slice(0, width))
         # a few rows of all matrices at a time: so that what is computed on the way stays in the cache
-        wide = [np.empty((width, width)) for _ in range(3)]
-        bands = [slice(start, start + BAND) for start in range(0, width, BAND)]
-        parts = []
-        for rows in bands:
+        shapes = {name: np.broadcast(getattr(self, name), getattr(other, name)).shape for name in _NAMES}
+        total = type(self)(**{name: np.empty(shapes[name], getattr(self, name).dtype) for name in _NAMES})
+        step = max(8, BAND // width)
+        for rows in (slice(start, start + step) for start in range(0, width, step)):
             part = self._plus(other, rows)
-            for whole, name in zip(wide, ("comoment", "m21", "m22"), strict=True):
-                whole[rows] = getattr(part, name)
-            parts.append((part.count, part.mean, part.m2))
-        count, mean, m2 = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return type(self)(count if count.shape[1] > 1 else count[:1], mean, m2, *wide)
+            for name in _NAMES:
+                _rows(getattr(total, name), rows)[:] = getattr(part, name)
+        return total
 
     def _plus(self, other: Self, rows: slice) -> Self:
         """Return some rows of the sums over both."""
@@ -217,7 +234,7 @@ class CoMoments(Accumulator):
 
     @property
     def sums(self) -> CoMomentSums:
-        """The sums, each of shape (width, width), as they are: what is changed in them is changed here."""
+        """The sums, each of shape (width, width), not copied."""
         if self._sums.count.shape != self._sums.comoment.shape:
             self._sums = self._sums.full()
         return self._sums
@@ -264,8 +281,7 @@ class CoMoments(Accumulator):
 
     def result(self) -> CoMomentSummary:
         """Return counts, means and co-moments of all pairs."""
-        sums = self._sums.full()
-        return CoMomentSummary(**{name: getattr(sums, name) for name in _NAMES})
+        return CoMomentSummary(*self._sums.views())  # which the next block replaces, but does not change
 
     def empty(self) -> Self:
         """Return an empty one of the same width."""
@@ -293,7 +309,7 @@ class CoMoments(Accumulator):
     def _from_payload(cls, configuration: Mapping[str, Any], payload: Mapping[str, Any]) -> Self:
         pairs = cls(configuration["width"])
         pairs.n = payload["n"]
-        pairs._sums = CoMomentSums(**{name: payload[name].copy() for name in _NAMES})
+        pairs._sums = CoMomentSums(**{name: payload[name].copy() for name in _NAMES}).small()
         return pairs
 
 
