@@ -49,6 +49,10 @@ class _Schema:
             known["references"] = list(self.references)
         return known
 
+    def content(self) -> Any:
+        """Give the schema itself: an answer that is JSON, but for Protobuf, which is a text."""
+        return self.text if self.type == "PROTOBUF" else json.loads(self.text)
+
 
 @dataclass(slots=True)
 class _Subject:
@@ -113,7 +117,7 @@ class RegistryStore:
             case ["GET"]:
                 return self._version(subject, number)
             case ["GET", "schema"]:
-                return json.loads(self._version(subject, number)["schema"])
+                return self._subjects[subject].versions[number].content()
             case ["DELETE"]:
                 return self._delete(subject, number)
         raise _unknown(method)
@@ -205,7 +209,7 @@ class RegistryStore:
                 maximum = {"maxId": len(self._schemas)} if query.get("fetchMaxId", "").lower() == "true" else {}
                 return {"id": schema.id, **schema.fields(), **maximum}
             case ["schema"]:
-                return json.loads(schema.text)
+                return schema.content()
             case ["subjects"]:
                 return sorted({name for name, _ in uses})
             case ["versions"]:

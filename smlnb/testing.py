@@ -16,7 +16,7 @@ import hmac
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -35,7 +35,8 @@ class SchemaRegistry:
 
     It answers what ``confluent_kafka.schema_registry.SchemaRegistryClient`` and the serialisers ask: register, look up,
     get by id or GUID, versions, latest, subjects, delete, compatibility level (stored, not enforced). Anything else is
-    refused with 404.
+    refused with 404. Schemas may be of Avro, JSON Schema or Protobuf; the last are given back as they were registered,
+    whether that was the text of the file or, as Confluent's Python client does, its compiled form.
 
     Parameters
     ----------
@@ -83,9 +84,24 @@ class SchemaRegistry:
         """The keys for ``config=`` of smlnb's own calls."""
         return {f"schema.registry.{key}": value for key, value in self.client_config.items()}
 
-    def register(self, subject: str, schema: str, schema_type: str = "AVRO") -> int:
-        """Register a schema without a request; return its id."""
-        return int(self.store.register(subject, {"schema": schema, "schemaType": schema_type})["id"])
+    def register(
+        self,
+        subject: str,
+        schema: str,
+        schema_type: str = "AVRO",
+        references: Sequence[Mapping[str, Any]] = (),
+    ) -> int:
+        """Register a schema without a request; return its id.
+
+        Parameters
+        ----------
+        subject, schema : str
+        schema_type : {"AVRO", "JSON", "PROTOBUF"}
+        references : sequence of mapping
+            The schemas that it refers to: ``{"name": ..., "subject": ..., "version": ...}`` each.
+        """
+        body = {"schema": schema, "schemaType": schema_type, "references": list(references)}
+        return int(self.store.register(subject, body)["id"])
 
     def authorised(self, header: str | None) -> bool:
         """Tell whether an ``Authorization`` header is the right one, in a time that does not depend on it."""

@@ -6,7 +6,7 @@ import threading
 from contextlib import ExitStack
 
 import pytest
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -152,6 +152,18 @@ def test_schemas_of_other_types_are_kept_with_their_type(registry):
     number = one.register_schema("a", Schema(text, "JSON"))
     assert client(registry).get_schema(number).schema_type == "JSON"
     assert one.get_schema_types() == ["AVRO", "JSON", "PROTOBUF"]
+
+
+def test_a_schema_of_protobuf_is_a_text_that_may_refer_to_others(registry):
+    one = client(registry)
+    text = 'syntax = "proto3"; import "b.proto"; message A { B b = 1; }'
+    registry.register("b", 'syntax = "proto3"; message B {}', "PROTOBUF")
+    reference = SchemaReference("b.proto", "b", 1)
+    number = one.register_schema("a", Schema(text, "PROTOBUF", references=[reference]))
+    found = client(registry).get_schema(number)
+    assert (found.schema_type, found.schema_str, found.references) == ("PROTOBUF", text, [reference])
+    assert request(registry, "GET", f"/schemas/ids/{number}/schema") == (200, text)
+    assert request(registry, "GET", "/subjects/a/versions/1/schema") == (200, text)
 
 
 def test_the_right_credentials_are_let_in(secured, topic_name):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from smlnb.errors import ConfigError
 from smlnb.ingest.decoded import EMPTY, TOMBSTONE, Decoded, Headers
-from smlnb.ingest.text_numbers import as_numbers, why_no_number
+from smlnb.ingest.text_numbers import as_numbers, is_written, why_no_number
 
 __all__ = ["MISSING", "CsvDecoder"]
 
@@ -177,13 +177,13 @@ class CsvDecoder:
             truth = pc.is_in(present, _TRUE)
             known = pc.or_(truth, pc.is_in(present, _FALSE))
             return pc.if_else(known, truth, None), pc.or_(known, pc.is_null(present))
-        if kind == pa.int64() and (whole := _whole_numbers(present)) is not None:
-            return whole, pa.repeat(pa.scalar(True), len(text))
-        numbers, good = as_numbers(present)
-        if kind == pa.int64() and (whole := _whole_numbers(pc.if_else(good, present, None))) is not None:
-            return whole, good
-        self._types[name] = pa.float64()
-        return numbers, good
+        if kind == pa.int64():
+            written = is_written(present)
+            whole = _whole_numbers(pc.if_else(written, present, None))
+            if whole is not None:
+                return whole, pc.fill_null(written, True)
+            self._types[name] = pa.float64()
+        return as_numbers(present)
 
 
 def _present(text: pa.Array) -> pa.Array:
@@ -203,7 +203,7 @@ def _usual(text: pa.Array) -> pa.DataType | None:
     present = _present(text).drop_null()
     if not len(present):
         return None
-    numbers = pc.sum(as_numbers(present)[1]).as_py()
+    numbers = pc.sum(is_written(present)).as_py()
     if numbers * 2 > len(present):
         return pa.int64()  # becomes decimal with the first number that is
     booleans = pc.sum(pc.is_in(present, pa.concat_arrays([_TRUE, _FALSE]))).as_py()

@@ -5,11 +5,16 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["as_numbers", "why_no_number"]
+__all__ = ["as_numbers", "is_written", "why_no_number"]
 
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|NaN|Infinity)\s*$"
 _LARGEST_EXACT = 2**53
 _SHOWN = 40
+
+
+def is_written(text: pa.Array) -> pa.Array:
+    """Say for each text, strings or bytes, whether it is written like a number; null where it is null."""
+    return pc.match_substring_regex(text, _NUMBER)
 
 
 def as_numbers(text: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -34,8 +39,7 @@ def as_numbers(text: pa.Array) -> tuple[pa.Array, pa.Array]:
     >>> numbers.to_pylist(), good.to_pylist()
     ([1.5, -2000.0, None, None, None, None], [True, True, True, False, False, False])
     """
-    written = pc.match_substring_regex(text, _NUMBER)
-    plain = pc.utf8_trim_whitespace(pc.if_else(written, text, None).cast(pa.string()))
+    plain = pc.utf8_trim_whitespace(pc.if_else(is_written(text), text, None).cast(pa.string()))
     numbers = plain.cast(pa.float64())
     large = pc.greater_equal(pc.abs(numbers), float(_LARGEST_EXACT))
     if pc.any(large).as_py():
@@ -61,7 +65,7 @@ def why_no_number(text: str | bytes) -> str:
     ("'1e400' is beyond the numbers of 64 bits", "'x' is no number")
     """
     shown = repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text):,} long)"
-    if not pc.match_substring_regex(pa.array([text]), _NUMBER)[0].as_py():
+    if not is_written(pa.array([text]))[0].as_py():
         return f"{shown} is no number"
     if abs(float(text)) == float("inf"):
         return f"{shown} is beyond the numbers of 64 bits"

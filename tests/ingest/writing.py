@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 
 import fastavro
 from confluent_kafka import Producer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from smlnb.ingest.kafka import from_kafka_arrow
+from smlnb.ingest.protobuf_schema import compiled
 from smlnb.ingest.registry import frame
 from tests.waiting import eventually
 
-__all__ = ["Collected", "avro", "numbers", "produce"]
+__all__ = ["Collected", "avro", "compiled_classes", "numbers", "produce", "written_by_confluent"]
 
 
 def produce(broker, topic, values, partitions=1, **more):
@@ -35,6 +39,31 @@ def avro(schema, record, schema_id):
     out.seek(0, io.SEEK_END)
     fastavro.schemaless_writer(out, fastavro.parse_schema(schema), record)
     return out.getvalue()
+
+
+def compiled_classes(text):
+    """Return the classes of the messages in a file of Protobuf, as generated code would give them."""
+    pool = descriptor_pool.DescriptorPool()
+    files = compiled({"": text})
+    for name, raw in files.items():
+        file = descriptor_pb2.FileDescriptorProto.FromString(raw)
+        file.name = name or f"{uuid.uuid4().hex}.proto"
+        pool.Add(file)
+    return {
+        m.name: message_factory.GetMessageClass(m)
+        for m in pool.FindFileByName(file.name).message_types_by_name.values()
+    }
+
+
+def written_by_confluent(serializer, objects, topic, *, in_header=False):
+    """Return the values that a serialiser of Confluent's writes, and the headers of each."""
+    values, headers = [], []
+    for one in objects:
+        context = SerializationContext(topic, MessageField.VALUE, [])
+        values.append(serializer(one, context))
+        headers.append(context.headers)
+    assert any(headers) == in_header
+    return values, headers
 
 
 class Collected:
