@@ -51,11 +51,11 @@ def text_column(rows: int) -> st.SearchStrategy[pa.Array]:
     return st.lists(texts, min_size=rows, max_size=rows).map(lambda v: pa.array(v, pa.string()))
 
 
-def record_blocks() -> st.SearchStrategy[list[pa.RecordBatch]]:
+def record_blocks(floats: st.SearchStrategy[float] = cells) -> st.SearchStrategy[list[pa.RecordBatch]]:
     """Lists of at least one record batch with the columns x (C), flag (B), kind (T), note (S), tags (L) and id (X)."""
     row = st.fixed_dictionaries(
         {
-            "x": st.none() | cells,
+            "x": st.none() | floats,
             "flag": st.none() | st.booleans(),
             "kind": texts,
             "note": texts,

@@ -38,7 +38,8 @@ class SureTable(Table):
     """A table of which the laws compare what is not randomised."""
 
     def _comparable(self) -> Any:
-        parts = [self.moments, self.pairs, self.histogram, self.categories, self.profile.texts]
+        sure = (self.moments, self.pairs, self.histogram, self.conditional, self.categories, self.ends)
+        parts = [*sure, self.profile.texts]
         return {"n": self.n, **{type(p).__name__: p._comparable() for p in parts if p is not None}}
 
 
