@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import pandas as pd
 
 from smlnb.algorithms import algorithm
+from smlnb.encoders.base import Encoder
 from smlnb.errors import ModelError, NotEnoughDataError, UnknownAttributeError
 from smlnb.exploration import bivariate as bivariate_matrices
 from smlnb.exploration import conditional, drift, ranks
@@ -21,7 +22,7 @@ from smlnb.exploration.alerts import alerts
 from smlnb.exploration.anova import anova
 from smlnb.exploration.association import correlation_ratio, information_gain, mutual_information
 from smlnb.exploration.collinearity import partial_correlation, partial_correlations, vif
-from smlnb.exploration.density import Density, density
+from smlnb.exploration.density import Density, conditional_density, density
 from smlnb.exploration.means import t_test, z_test
 from smlnb.exploration.proportions import proportion_test
 from smlnb.exploration.quantiles import quantile, quantiles
@@ -82,6 +83,11 @@ class Explorable(ABC):
     def positions(self) -> dict[tuple[str, int], int]:
         """Next offset of each (topic, partition)."""
 
+    @property
+    @abstractmethod
+    def encoders(self) -> tuple[Encoder, ...]:
+        """What makes numbers of texts and lists."""
+
     @contextmanager
     def reading(self) -> Iterator[Self]:
         """Hold everything still while several things are read together."""
@@ -109,6 +115,7 @@ class Explorable(ABC):
     mutual_information = question(mutual_information)
     correlation_ratio = question(correlation_ratio)
     partial_correlation = question(partial_correlation)
+    conditional_density = question(conditional_density)
 
     # tests
     ztest = question(z_test)
@@ -127,13 +134,17 @@ class Explorable(ABC):
     svd = question(svd)
     vif = question(vif)
 
-    def ks(self, x: str, y: str | None = None, *, other: Explorable | None = None) -> TestResult:
+    def ks(self, x: str, y: str | None = None, *, other: Explorable | None = None, by: str | None = None) -> TestResult:
         """Compare two distributions; see :func:`smlnb.exploration.ranks.kolmogorov_smirnov`."""
-        return ranks.kolmogorov_smirnov(self.summary(), x, y, other=None if other is None else other.summary())
+        second = None if other is None else other.summary()
+        return ranks.kolmogorov_smirnov(self.summary(), x, y, other=second, by=by)
 
-    def mann_whitney(self, x: str, y: str | None = None, *, other: Explorable | None = None) -> TestResult:
+    def mann_whitney(
+        self, x: str, y: str | None = None, *, other: Explorable | None = None, by: str | None = None
+    ) -> TestResult:
         """Ask which of two samples is larger; see :func:`smlnb.exploration.ranks.mann_whitney`."""
-        return ranks.mann_whitney(self.summary(), x, y, other=None if other is None else other.summary())
+        second = None if other is None else other.summary()
+        return ranks.mann_whitney(self.summary(), x, y, other=second, by=by)
 
     def compare(self, after: Explorable, /, *, thresholds: drift.Thresholds | None = None) -> drift.Drift:
         """Tell what has drifted from these statistics to later ones; see :func:`smlnb.exploration.drift.drift`."""

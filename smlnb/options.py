@@ -51,6 +51,7 @@ class Options:
     histogram: bool = True
     quantiles: bool = True
     distinct: bool = False
+    conditional: bool = True
     history: tuple[tuple[int, int], ...] = ()
     window: Extent | None = None
     decay: Extent | None = None
@@ -80,7 +81,7 @@ class Options:
     @property
     def table(self) -> dict[str, bool]:
         """The options of a :class:`~smlnb.stats.table.Table`."""
-        return {"histogram": self.histogram, "quantiles": self.quantiles, "distinct": self.distinct}
+        return {name: getattr(self, name) for name in ("histogram", "quantiles", "distinct", "conditional")}
 
     @property
     def timed(self) -> bool:

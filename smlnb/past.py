@@ -1,24 +1,30 @@
-"""What a project knows by time: intervals of the past, the latest records, and figures that fade."""
+"""What a project knows of its past: intervals, the latest records, figures that fade; and how it forgets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from smlnb.batch import as_record_batch
 from smlnb.clock import Time, interval, written
-from smlnb.errors import NotEnoughDataError, StateMachineError, StatisticsError
+from smlnb.errors import ForgetError, NotEnoughDataError, StateMachineError, StatisticsError
 from smlnb.explorable import Explorable
 from smlnb.exploration.drift import Drift, Thresholds, drift
 from smlnb.exploration.fading import Fading
 from smlnb.journal import Journal
 from smlnb.options import Options
 from smlnb.schema import Schema
+from smlnb.shards.encoding import Encoding
+from smlnb.shards.intake import Types, take_in
 from smlnb.shards.recent import Recent
 from smlnb.shards.rows import Rows
 from smlnb.shards.shard import Shard
 from smlnb.slices import Slice
+from smlnb.stats.panes import as_times
 from smlnb.stats.table import Table
 
 __all__ = ["Key", "Past"]
@@ -37,6 +43,8 @@ class Past(Explorable):
     _frozen: bool
     _schema: Schema
     _options: Options
+    _types: Types
+    _encoding: Encoding
     _journal: Journal
     _direct: Shard
     _shards: dict[Key, Shard]
@@ -48,19 +56,6 @@ class Past(Explorable):
     def _all_shards(self) -> Iterator[tuple[Key | None, Shard]]:
         yield None, self._direct
         yield from sorted(self._shards.items())
-
-    def freeze(self) -> None:
-        """Refuse to learn, merge or forget anything until :meth:`unfreeze`."""
-        self._frozen = True
-
-    def unfreeze(self) -> None:
-        """Learn again."""
-        self._frozen = False
-
-    @property
-    def frozen(self) -> bool:
-        """Whether the project refuses to learn."""
-        return self._frozen
 
     def _check_thawed(self, what: str) -> None:
         if self._frozen:
@@ -103,7 +98,7 @@ class Past(Explorable):
             if not covered:
                 raise NotEnoughDataError(f"Nothing was learned of {written(first)} to {written(last)}.")
             span = min(a for a, _ in covered), max(b for _, b in covered)
-            return Slice(f"{self.name}, past", total.result(), span, self.positions)
+            return Slice(f"{self.name}, past", total.result(), span, self.positions, self.encoders)
 
     def _interval(self, start: Time | None, stop: Time | None) -> tuple[int, int]:
         spans = [span for _, shard in self._all_shards() if (span := shard.span)]
@@ -140,7 +135,7 @@ class Past(Explorable):
             if panes is None:
                 raise StatisticsError(f"{self.name!r} keeps no window. Make it with Project(..., window='10min').")
             span = panes.span if panes.by == "time" else None
-            return Slice(f"{self.name}, latest", panes.window().result(), span, self.positions)
+            return Slice(f"{self.name}, latest", panes.window().result(), span, self.positions, self.encoders)
 
     def fading(self) -> Fading:
         """Return means, spread and correlations in which old records count less, as the option ``decay`` says.
@@ -170,7 +165,7 @@ class Past(Explorable):
         """Return what is kept by rows, with those of all tails."""
         recent = self._latest.copy()
         for _, shard in self._all_shards():
-            if (rows := shard.tail.rows()) is not None:
+            if (rows := shard.tail.encoded()) is not None:
                 recent.update(rows)
         return recent
 
@@ -196,6 +191,78 @@ class Past(Explorable):
         first, second = (self, before) if after is None else (before, after)
         one, two = (p if isinstance(p, Explorable) else self.between(*p) for p in (first, second))
         return drift(one.summary(), two.summary(), thresholds)
+
+    def forget(
+        self,
+        data: Any,
+        names: Sequence[str] | None = None,
+        *,
+        place: Key | None = None,
+        times: ArrayLike | None = None,
+    ) -> int:
+        """Take records out of the statistics again: all of them or, with an error, none.
+
+        Counts and histogram cells are exact. Moments and co-moments are computed backwards, which costs digits: where
+        fewer than six would be left, nothing is forgotten. What can't be computed backwards is reported as missing:
+        extremes are NaN, and quantiles come from the histogram. Positions stay; the next record learned is the next
+        of the topic. A window and fading figures keep the records until they leave. To forget an interval without
+        these losses, see :meth:`forget_between`.
+
+        Parameters
+        ----------
+        data
+            The records as they were learned, anything tabular.
+        names : sequence of str, optional
+            Column names of an array.
+        place : (topic, partition), optional
+            Where they were learned from; directly by default.
+        times : array, shape (rows,), optional
+            As in :meth:`learn`; needed by a project with a history and without the option ``time``.
+
+        Returns
+        -------
+        int
+            How many records were forgotten.
+
+        Raises
+        ------
+        ForgetError
+            If the records were not learned from there, or too few digits would be left.
+        """
+        records = as_record_batch(data, names or self._names_for(data))
+        with self._lock:
+            self._check_thawed("forgotten")
+            if place is not None and place not in self._shards:
+                known = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(self._shards)) or "none"
+                raise ForgetError(f"Nothing was learned from {place[0]}[{place[1]}]. Partitions learned from: {known}.")
+            if self._encoding.learns:
+                raise ForgetError(
+                    f"{self.name!r} has encoders that learn, so it can't tell what numbers they made of these records "
+                    "then. Forget an interval instead: forget_between(start, stop)."
+                )
+            if self._options.history and times is None and self._options.time is None:
+                raise ForgetError(
+                    f"{self.name!r} keeps a history, so it must know when these records were made: forget(data, "
+                    "times=...). Or forget an interval: forget_between(start, stop).",
+                )
+            rows = take_in(
+                records,
+                None,
+                self._schema,
+                types=self._types,
+                options=self._options,
+                encoding=self._encoding,
+                times=None if times is None else as_times(times, records.num_rows),
+            ).rows
+            draft = (self._direct if place is None else self._shards[place]).copy()
+            self._keep_latest(draft.forget(rows))
+            if place is None:
+                self._direct = draft
+            else:
+                self._shards[place] = draft
+            self._journal.note("direct" if place is None else f"{place[0]}[{place[1]}]", "forgotten", len(rows))
+            self._version += 1
+            return len(rows)
 
     def forget_between(self, start: Time, stop: Time) -> int:
         """Forget all records of an interval, widened to whole panes; see :meth:`between`.
@@ -247,3 +314,9 @@ class Past(Explorable):
                     self._journal.note(f"{key[0]}[{key[1]}]", "to be read again", before - shard.n)
                     self._latest, self._latest_sealed = self._latest_sealed or self._latest, None
                     self._version += 1
+
+    def _names_for(self, data: Any) -> Sequence[str] | None:
+        """Name the columns of a bare array like the project's, where the numbers agree."""
+        if isinstance(data, np.ndarray) and data.ndim == 2 and data.shape[1] == len(self._schema) > 0:
+            return self._schema.names
+        return None

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from smlnb.batch import Batch, as_record_batch
+from smlnb.encoders.base import Encoder
 from smlnb.errors import (
     BadRecordsError,
-    ForgetError,
     MergeError,
     SchemaError,
     StateError,
@@ -29,6 +29,7 @@ from smlnb.options import Options, Span
 from smlnb.packing import read_file, write_file
 from smlnb.past import Key, Past
 from smlnb.schema import Schema
+from smlnb.shards.encoding import Encoding
 from smlnb.shards.intake import Counts, Learned, Types, take_in
 from smlnb.shards.recent import Recent
 from smlnb.shards.shard import Shard
@@ -61,6 +62,8 @@ class Project(Past):
         Keep quantile sketches.
     distinct : bool, default False
         Count distinct and frequent values of continuous attributes, too; of the others they are always counted.
+    conditional : bool, default True
+        With histograms, keep those of continuous attributes given each value of the binary and category ones.
     history : bool or sequence of (duration, panes), default False
         Keep the past: minutes for an hour, half hours for a day, days for a quarter, or panes as given. Then
         :meth:`between` answers for any interval, and :meth:`compare` for two. It takes, for each partition, up to 200
@@ -76,6 +79,8 @@ class Project(Past):
     row_filter : str, optional
         Learn only records for which this holds, such as ``"s1 >= 1 and kind == 'a'"``; the others are counted. See
         :class:`~smlnb.filter.RowFilter`.
+    encoders : sequence of Encoder, optional
+        What makes numbers of texts and lists; see :meth:`attach`.
 
     Examples
     --------
@@ -97,11 +102,13 @@ class Project(Past):
         histogram: bool = True,
         quantiles: bool = True,
         distinct: bool = False,
+        conditional: bool = True,
         history: bool | Sequence[tuple[Span, int]] = False,
         window: Span | None = None,
         decay: Span | None = None,
         time: str | None = None,
         row_filter: str | None = None,
+        encoders: Sequence[Encoder] = (),
     ) -> None:
         if not name or not name.strip():
             raise SchemaError("A project needs a name.")
@@ -109,26 +116,29 @@ class Project(Past):
             histogram=histogram,
             quantiles=quantiles,
             distinct=distinct,
+            conditional=conditional,
             history=history,
             window=window,
             decay=decay,
             time=time,
         )
-        self._begin(name, uuid.uuid4().hex, options, Types(types), row_filter)
+        self._begin(name, uuid.uuid4().hex, options, Types(types), Encoding(encoders), row_filter)
         if columns is not None and self._types.by_position is not None:
-            self._grow(Schema.of(list(columns), self._types.by_position))
+            self._grow(self._encoding.extended(Schema.of(list(columns), self._types.by_position)))
 
-    def _begin(self, name: str, identity: str, options: Options, types: Types, row_filter: str | None) -> None:
+    def _begin(  # noqa: PLR0917 - what a project is made of
+        self, name: str, identity: str, options: Options, types: Types, encoding: Encoding, row_filter: str | None
+    ) -> None:
         self.name, self.id, self.models = name, identity, {}
         self._lock = threading.RLock()
-        self._options, self._types = options, types
+        self._options, self._types, self._encoding = options, types, encoding
         self._filter = RowFilter(row_filter) if row_filter is not None else None
         self._frozen = False
         self._journal = Journal()
         self._version = 0
         self._merged: tuple[int, TableSummary] | None = None
         self._schema = Schema()
-        self._direct = Shard(self._schema, options)
+        self._direct = Shard(self._schema, options, encoding=encoding)
         self._shards: dict[Key, Shard] = {}
         self._latest = Recent(self._schema, options, "rows")
         self._latest_sealed: Recent | None = None
@@ -221,6 +231,7 @@ class Project(Past):
                 self._schema,
                 types=self._types,
                 options=self._options,
+                encoding=self._encoding,
                 row_filter=self._filter,
                 times=None if times is None else as_times(times, records.num_rows),
                 first=self._direct.n,
@@ -240,7 +251,9 @@ class Project(Past):
                 source = f"{batch.topic}[{batch.partition}]"
                 refused = len(intake.refused_at)
                 key = (batch.topic, batch.partition)
-                shard = self._shards.setdefault(key, Shard(self._schema, self._options, batch.start))
+                if key not in self._shards:
+                    self._shards[key] = Shard(self._schema, self._options, batch.start, encoding=self._encoding)
+                shard = self._shards[key]
                 self._keep_latest(shard.learn(intake.rows, batch.stop, intake.refused_at, intake.filtered_at))
             self._journal.note(source, "learned", rows)
             self._journal.note(source, "refused", refused)
@@ -248,91 +261,69 @@ class Project(Past):
             self._version += 1
             return Learned(rows, intake.refused, filtered)
 
-    def forget(
-        self,
-        data: Any,
-        names: Sequence[str] | None = None,
-        *,
-        place: Key | None = None,
-        times: ArrayLike | None = None,
-    ) -> int:
-        """Take records out of the statistics again: all of them or, with an error, none.
+    @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """What makes numbers of texts and lists."""
+        return tuple(self._encoding.encoders)
 
-        Counts and histogram cells are exact. Moments and co-moments are computed backwards, which costs digits: where
-        fewer than six would be left, nothing is forgotten. What can't be computed backwards is reported as missing:
-        extremes are NaN, and quantiles come from the histogram. Positions stay; the next record learned is the next
-        of the topic. A window and fading figures keep the records until they leave. To forget an interval without
-        these losses, see :meth:`forget_between`.
+    def attach(self, encoder: Encoder) -> None:
+        """Let an encoder make numbers of a text or list attribute, from the unfinished blocks on.
+
+        What it makes are attributes like all others: they have statistics, and models can use them. A learning encoder
+        encodes each block of records by what it learned of those before, and then learns it. Scoring takes its table as
+        it was when the model was built.
 
         Parameters
         ----------
-        data
-            The records as they were learned, anything tabular.
-        names : sequence of str, optional
-            Column names of an array.
-        place : (topic, partition), optional
-            Where they were learned from; directly by default.
-        times : array, shape (rows,), optional
-            As in :meth:`learn`; needed by a project with a history and without the option ``time``.
-
-        Returns
-        -------
-        int
-            How many records were forgotten.
+        encoder : Encoder
+            Its table stays open: ``project.encoders[0].table()``, ``.set(...)``.
 
         Raises
         ------
-        ForgetError
-            If the records were not learned from there, or too few digits would be left.
+        SchemaError
+            If its column is unknown, or a name that it makes is taken.
+
+        Examples
+        --------
+        >>> import smlnb
+        >>> project = smlnb.Project("demo", types={"city": "S", "price": "C"})
+        >>> project.attach(smlnb.TargetEncoder("city", target="price", smoothing=0))
+        >>> for _ in range(2):
+        ...     _ = project.learn({"city": ["rome", "oslo"], "price": [1.0, 5.0]})
+        >>> project.univariate().loc["city~price", "mean"].item()
+        3.0
         """
-        records = as_record_batch(data, names or self._names_for(data))
         with self._lock:
-            self._check_thawed("forgotten")
-            if place is not None and place not in self._shards:
-                known = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(self._shards)) or "none"
-                raise ForgetError(f"Nothing was learned from {place[0]}[{place[1]}]. Partitions learned from: {known}.")
-            if self._options.history and times is None and self._options.time is None:
-                raise ForgetError(
-                    f"{self.name!r} keeps a history, so it must know when these records were made: forget(data, "
-                    "times=...). Or forget an interval: forget_between(start, stop).",
-                )
-            rows = take_in(
-                records,
-                None,
-                self._schema,
-                types=self._types,
-                options=self._options,
-                times=None if times is None else as_times(times, records.num_rows),
-            ).rows
-            draft = (self._direct if place is None else self._shards[place]).copy()
-            self._keep_latest(draft.forget(rows))
-            if place is None:
-                self._direct = draft
-            else:
-                self._shards[place] = draft
-            self._journal.note("direct" if place is None else f"{place[0]}[{place[1]}]", "forgotten", len(rows))
+            self._encoding.attach(encoder, self._schema)
+            self._grow(self._encoding.extended(self._schema))
             self._version += 1
-            return len(rows)
+
+    def _grow(self, schema: Schema) -> None:
+        if schema is not self._schema:
+            self._schema = schema
+            for recent in (self._latest, self._latest_sealed):
+                if recent is not None:
+                    recent.grow(schema)
+            for _, shard in self._all_shards():
+                shard.grow(schema)
+
+    def freeze(self) -> None:
+        """Refuse to learn, merge or forget anything until :meth:`unfreeze`."""
+        self._frozen = True
+
+    def unfreeze(self) -> None:
+        """Learn again."""
+        self._frozen = False
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the project refuses to learn."""
+        return self._frozen
 
     def log(self) -> pd.DataFrame:
         """Return what was learned, refused, filtered out and merged: one row per source and action."""
         with self._lock:
             return self._journal.table()
-
-    def _names_for(self, data: Any) -> Sequence[str] | None:
-        """Name the columns of a bare array like the project's, where the numbers agree."""
-        if isinstance(data, np.ndarray) and data.ndim == 2 and data.shape[1] == len(self._schema) > 0:
-            return self._schema.names
-        return None
-
-    def _grow(self, schema: Schema) -> None:
-        if schema is not self._schema:
-            self._schema = schema
-            self._latest.grow(schema)
-            if self._latest_sealed is not None:
-                self._latest_sealed.grow(schema)
-            for _, shard in self._all_shards():
-                shard.grow(schema)
 
     def merge(self, other: Project) -> None:
         """Absorb the statistics of another project; the other is not changed.
@@ -364,20 +355,18 @@ class Project(Past):
                 raise MergeError(
                     f"{self.name!r} and {other.name!r} have both read {topic}[{partition}]: records would count twice."
                 )
+            self._encoding.merge(other._encoding)
             self._grow(other._schema if not self._schema.attributes else self._schema)
-            draft = other._direct.copy()
-            draft.grow(self._schema)
-            self._direct.merge(draft)
+            self._direct.merge(other._direct.copy(self._schema, self._encoding))
             for key, shard in other._shards.items():
-                self._shards[key] = shard.copy()
-                self._shards[key].grow(self._schema)
+                self._shards[key] = shard.copy(self._schema, self._encoding)
             self._journal.note(f"project {other.name}", "merged", other.n)
             self._version += 1
 
     def __add__(self, other: Project) -> Project:
         """Return a new project that has learned what both have; see :meth:`merge`."""
         total = type(self)(f"{self.name}+{other.name}")
-        total._begin(total.name, total.id, self._options, self._types, None)
+        total._begin(total.name, total.id, self._options, self._types, self._encoding.empty(), None)
         total.merge(self)
         total.merge(other)
         return total
@@ -408,6 +397,7 @@ class Project(Past):
     def state(self) -> State:
         """Return everything needed to rebuild this project, positions included, with a digest over it."""
         with self._lock:
+            tails = any(shard.tail.n for shard in self._shards.values())
             body: State = {
                 "kind": "Project",
                 "format": FORMAT,
@@ -416,15 +406,16 @@ class Project(Past):
                 "options": self._options.state(),
                 "schema": self._schema.state(),
                 "types": self._types.state(),
+                "encoders": self._encoding.state(),
                 "row_filter": self._filter.text if self._filter is not None else None,
                 "frozen": self._frozen,
                 "journal": self._journal.state(),
                 "latest": self._latest.state(),
-                "latest_shown": self._shown().state() if any(s.tail.n for s in self._shards.values()) else None,
+                "latest_shown": self._shown().state() if tails else None,
                 "direct": self._direct.state(),
                 "shards": [[topic, partition, s.state()] for (topic, partition), s in sorted(self._shards.items())],
             }
-        return {**body, "sha256": digest_of(body)}
+            return {**body, "sha256": digest_of(body)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Plain]) -> Self:
@@ -442,16 +433,17 @@ class Project(Past):
             raise StateError("The stored project was damaged or changed: its SHA-256 does not fit.")
         project = cls.__new__(cls)
         options, schema = Options.from_state(body["options"]), Schema.from_state(body["schema"])
-        project._begin(body["name"], body["id"], options, Types.from_state(body["types"]), body["row_filter"])
+        types, encoding = Types.from_state(body["types"]), Encoding.from_state(body["encoders"])
+        project._begin(body["name"], body["id"], options, types, encoding, body["row_filter"])
         project._frozen, project._journal = body["frozen"], Journal.from_state(body["journal"])
         project._schema = schema
         project._latest = Recent.from_state(body["latest"], schema, options, "rows")
         if body["latest_shown"] is not None:
             project._latest_sealed = project._latest
             project._latest = Recent.from_state(body["latest_shown"], schema, options, "rows")
-        project._direct = Shard.from_state(body["direct"], schema, options)
+        project._direct = Shard.from_state(body["direct"], schema, options, encoding)
         project._shards = {
-            (topic, partition): Shard.from_state(s, schema, options) for topic, partition, s in body["shards"]
+            (topic, partition): Shard.from_state(s, schema, options, encoding) for topic, partition, s in body["shards"]
         }
         return project
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import threading
+from collections.abc import Sequence
 
 import pandas as pd
 
+from smlnb.encoders.base import Encoder
 from smlnb.explorable import Explorable
 from smlnb.stats.table import TableSummary
 
@@ -33,6 +35,7 @@ class Slice(Explorable):
         summary: TableSummary,
         span: tuple[int, int] | None,
         positions: dict[tuple[str, int], int],
+        encoders: Sequence[Encoder] = (),
     ) -> None:
         self.name = name
         self.models = {}
@@ -43,6 +46,7 @@ class Slice(Explorable):
         self._lock = threading.RLock()
         self._summary = summary
         self._positions = positions
+        self._encoders = tuple(encoders)
 
     @property
     def n(self) -> int:
@@ -58,6 +62,11 @@ class Slice(Explorable):
     def positions(self) -> dict[tuple[str, int], int]:
         """Next offset of each (topic, partition) of the project, when the slice was taken."""
         return dict(self._positions)
+
+    @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """Those of the project."""
+        return self._encoders
 
     def summary(self) -> TableSummary:
         """Return the statistics."""

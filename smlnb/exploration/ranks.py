@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from smlnb.errors import NotEnoughDataError, SchemaError
+from smlnb.exploration.conditions import joint_cells
 from smlnb.exploration.result import TestResult
 from smlnb.exploration.steps import Steps
 from smlnb.stats.table import TableSummary
@@ -22,7 +23,7 @@ TINY = 1e-12
 
 
 def kolmogorov_smirnov(
-    summary: TableSummary, x: str, y: str | None = None, *, other: TableSummary | None = None
+    summary: TableSummary, x: str, y: str | None = None, *, other: TableSummary | None = None, by: str | None = None
 ) -> TestResult:
     """Test whether two samples have one distribution, by the largest distance D of their cumulative shares.
 
@@ -35,6 +36,9 @@ def kolmogorov_smirnov(
         Another attribute; ``x`` itself by default, when there is an ``other`` summary.
     other : TableSummary, optional
         Where the second sample is from; ``summary`` by default.
+    by : str, optional
+        Instead: compare the values of ``x`` in the two groups that a binary attribute, a category of two values or
+        ``attribute$value`` makes.
 
     Returns
     -------
@@ -50,7 +54,7 @@ def kolmogorov_smirnov(
     NotEnoughDataError
         If there are no values.
     """
-    a, b, what = _two(summary, x, y, other)
+    a, b, what = _two(summary, x, y, other, by)
     distance, low, high = ks_distance(a, b)
     sizes = (round(a.total), round(b.total))
     error = max(high - distance, distance - low)
@@ -129,7 +133,7 @@ def _ks_exact_pvalue(distance: float, n: int, m: int) -> float:
 
 
 def mann_whitney(
-    summary: TableSummary, x: str, y: str | None = None, *, other: TableSummary | None = None
+    summary: TableSummary, x: str, y: str | None = None, *, other: TableSummary | None = None, by: str | None = None
 ) -> TestResult:
     """Test whether values of one sample tend to be larger than those of another, by their ranks.
 
@@ -153,7 +157,7 @@ def mann_whitney(
     NotEnoughDataError
         If there are no values, or all are the same.
     """
-    a, b, what = _two(summary, x, y, other)
+    a, b, what = _two(summary, x, y, other, by)
     n, m = round(a.total), round(b.total)
     at = a.knots(b)
     in_a, in_b = np.diff(a.below(at)), np.diff(b.below(at))
@@ -207,12 +211,28 @@ def _u_bounds(a: Steps, b: Steps) -> tuple[float, float]:
     return least, least + float((a.counts * (maybe - surely - ties)).sum())
 
 
-def _two(summary: TableSummary, x: str, y: str | None, other: TableSummary | None) -> tuple[Steps, Steps, str]:
+def _two(
+    summary: TableSummary, x: str, y: str | None, other: TableSummary | None, by: str | None
+) -> tuple[Steps, Steps, str]:
+    if by is not None:
+        return *_groups(summary, x, y, other, by), f"{x} by {by}"
     if y is None and other is None:
         raise SchemaError(f"Say what {x!r} is compared with: y= (another attribute) or other= (another summary).")
     second = x if y is None else y
     words = f"{x} against {second}" + (" of the other summary" if other is not None else "")
     return Steps.of(summary, x), Steps.of(summary if other is None else other, second), words
+
+
+def _groups(summary: TableSummary, x: str, y: str | None, other: TableSummary | None, by: str) -> tuple[Steps, Steps]:
+    joint = joint_cells(summary, x, by)
+    if y is not None or other is not None or len(joint.values) != 2:
+        raise SchemaError(
+            f"by= takes a condition that makes two groups, and neither y= nor other=; {by!r} makes "
+            f"{len(joint.values)} groups of the values of {x!r}. Name a value, as in by='attribute$value'."
+        )
+    cells = (joint.cells(value) for value in joint.values)
+    one, two = (Steps(x, c.low, c.high, c.counts.astype(float)) for c in cells)
+    return one, two
 
 
 def _notes(a: Steps, b: Steps) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from smlnb.batch import as_record_batch
+from smlnb.encoders.base import Encoder
+from smlnb.encoders.registry import encoder_from_state
 from smlnb.errors import ModelError, NotEnoughDataError, StateError, UnknownAttributeError
 from smlnb.stats.base import Plain, State, digest_of
 from smlnb.stats.table import TableSummary
@@ -37,6 +39,10 @@ class StatisticsSource(Protocol):
     @property
     def positions(self) -> Mapping[tuple[str, int], int]:
         """Next offset of each (topic, partition) absorbed."""
+
+    @property
+    def encoders(self) -> Sequence[Encoder]:
+        """What makes numbers of texts and lists."""
 
     def summary(self) -> TableSummary:
         """Return the statistics as they are now."""
@@ -88,6 +94,7 @@ class Model(ABC):
             raise ModelError(f"inputs is one text, {inputs!r}; give a list of names: [{inputs!r}].")
         self._wanted = None if inputs is None else tuple(inputs)
         self.inputs: tuple[str, ...] = ()
+        self._encoders: tuple[Encoder, ...] = ()
         self.rebuild()
 
     def rebuild(self) -> Self:
@@ -116,6 +123,7 @@ class Model(ABC):
             inputs = self._inputs(summary)
             self._fit(summary, inputs)
             self.inputs = inputs
+            self._encoders = tuple(e.copy() for e in self._source.encoders if {*e.outputs} & {*inputs})
             self.n = summary.n
             self.positions = dict(self._source.positions)
             self.built_at = datetime.now(UTC)
@@ -161,6 +169,10 @@ class Model(ABC):
         """Make a record batch of what a caller gave, and refuse one that has none of the inputs."""
         names = list(self.inputs) if isinstance(data, np.ndarray) and data.dtype.names is None else None
         batch = as_record_batch(data, names)
+        for encoder in self._encoders:
+            if {*encoder.inputs} & {*batch.schema.names}:
+                for name, values in zip(encoder.outputs, encoder.transform(batch), strict=True):
+                    batch = batch.append_column(name, pa.array(values)) if name not in batch.schema.names else batch
         if not set(batch.schema.names) & set(self.inputs):
             raise ModelError(
                 f"The data has none of the inputs of model {self.name!r}. It needs {', '.join(self.inputs)}; "
@@ -192,6 +204,7 @@ class Model(ABC):
             "name": self.name,
             "project": self.project,
             "inputs": list(self.inputs),
+            "encoders": [encoder.state() for encoder in self._encoders],
             "live": self.live,
             "version": self.version,
             "n": self.n,
@@ -221,6 +234,7 @@ class Model(ABC):
         model._built_from = -1
         model.name, model.project = body["name"], body["project"]
         model.inputs = model._wanted = tuple(body["inputs"])
+        model._encoders = tuple(encoder_from_state(s) for s in body["encoders"])
         model.live, model.version, model.n = body["live"], body["version"], body["n"]
         model.positions = {(topic, partition): offset for topic, partition, offset in body["positions"]}
         model.built_at = datetime.fromisoformat(body["built_at"])

@@ -17,6 +17,7 @@ from smlnb.errors import SchemaError, UnknownAttributeError
 from smlnb.filter import RowFilter
 from smlnb.options import Options
 from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
+from smlnb.shards.encoding import Encoding
 from smlnb.shards.rows import Rows
 from smlnb.stats.base import Plain, State
 from smlnb.stats.table import read_block
@@ -125,6 +126,7 @@ def take_in(
     *,
     types: Types,
     options: Options,
+    encoding: Encoding,
     row_filter: RowFilter | None = None,
     times: NDArray[np.int64] | None = None,
     first: int = 0,
@@ -146,7 +148,8 @@ def take_in(
         if not wanted.all():
             origin = np.flatnonzero(wanted)
             records, offsets, stamps = records.take(pa.array(origin)), offsets[origin], stamps[origin]
-    schema = types.schema_with(schema, records)
+    encoding.check(records)
+    schema = encoding.extended(types.schema_with(schema, records))
     floats, readable, bad = read_block(records, schema)
     refused: tuple[Refusal, ...] = ()
     refused_at = np.array([r.offset for r in batch.refused], np.int64) if batch is not None else offsets[:0]

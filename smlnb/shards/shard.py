@@ -12,6 +12,7 @@ from smlnb.batch import Batch
 from smlnb.errors import DuplicateBatchError, GapError
 from smlnb.options import Options
 from smlnb.schema import Schema
+from smlnb.shards.encoding import Encoding
 from smlnb.shards.recent import Recent
 from smlnb.shards.rows import Rows
 from smlnb.shards.tail import Tail
@@ -41,6 +42,8 @@ class Shard:
         Where the partition's first batch starts.
     block : int, optional
         Offsets in a block, for good: 5,000, or fewer where rows are wide.
+    encoding : Encoding, optional
+        The project's encoders.
 
     Attributes
     ----------
@@ -52,14 +55,22 @@ class Shard:
         Records that were taken out again.
     """
 
-    def __init__(self, schema: Schema, options: Options, position: int = 0, block: int | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        options: Options,
+        position: int = 0,
+        block: int | None = None,
+        encoding: Encoding | None = None,
+    ) -> None:
         self.schema, self.options = schema, options
+        self.encoding = encoding or Encoding()
         self.block = block or min(BLOCK, max(100, BLOCK_VALUES // max(1, len(schema.numeric))))
         self.sealed_at = position
         self.forgotten = 0
         self._refused = self._filtered = 0  # in the sealed statistics
         self._sealed = Timeline(schema, options)
-        self._tail = Tail(schema, options, position)
+        self._tail = Tail(schema, options, position, self.encoding)
 
     @property
     def position(self) -> int:
@@ -131,7 +142,7 @@ class Shard:
 
     def _seal(self) -> list[Rows]:
         """Bring the tail into the sealed statistics."""
-        tail, self._tail = self._tail, Tail(self.schema, self.options, self._tail.position)
+        tail, self._tail = self._tail, Tail(self.schema, self.options, self._tail.position, self.encoding)
         self.sealed_at = tail.position
         self._refused += tail.refused
         self._filtered += tail.filtered
@@ -140,14 +151,16 @@ class Shard:
         rows = tail.rows()
         if rows is None:
             return []
-        self._sealed.update(rows)
-        return [rows]
+        encoded = self.encoding.apply(rows, self.schema)
+        self._sealed.update(encoded)
+        self.encoding.learn(rows, self.schema)
+        return [encoded]
 
     def rewind(self) -> bool:
         """Give up a tail that came from a file, if its records can be read again: then its block will be whole."""
         if self._tail.restored is None and (self._tail.n or self.position == self.sealed_at):
             return False
-        self._tail = Tail(self.schema, self.options, self.sealed_at)
+        self._tail = Tail(self.schema, self.options, self.sealed_at, self.encoding)
         return True
 
     def forget(self, rows: Rows) -> list[Rows]:
@@ -159,7 +172,7 @@ class Shard:
             If they were not learned here, or too few digits would be left.
         """
         sealed = self._seal()
-        self._sealed.forget(rows)
+        self._sealed.forget(self.encoding.apply(rows, self.schema))
         self.forgotten += len(rows)
         return sealed
 
@@ -217,11 +230,14 @@ class Shard:
         self._filtered += other._filtered
         self.forgotten += other.forgotten
 
-    def copy(self) -> Shard:
-        """Return an independent copy."""
-        copy = Shard(self.schema, self.options, self.sealed_at, self.block)
+    def copy(self, schema: Schema | None = None, encoding: Encoding | None = None) -> Shard:
+        """Return an independent copy, of another project if its schema and encoders are given."""
+        encoding = encoding or self.encoding
+        copy = Shard(self.schema, self.options, self.sealed_at, self.block, encoding)
         copy.merge(self)
-        copy._tail = self._tail.copy()
+        copy._tail = self._tail.copy(encoding)
+        if schema is not None:
+            copy.grow(schema)
         return copy
 
     def state(self) -> State:
@@ -237,10 +253,10 @@ class Shard:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Plain], schema: Schema, options: Options) -> Self:
+    def from_state(cls, state: Mapping[str, Plain], schema: Schema, options: Options, encoding: Encoding) -> Self:
         """Rebuild what :meth:`state` returned."""
-        shard = cls(schema, options, state["sealed_at"], state["block"])
+        shard = cls(schema, options, state["sealed_at"], state["block"], encoding)
         shard._refused, shard._filtered, shard.forgotten = state["refused"], state["filtered"], state["forgotten"]
         shard._sealed = Timeline.from_state(state["sealed"], schema, options)
-        shard._tail = Tail.from_state(state["tail"], schema, options)
+        shard._tail = Tail.from_state(state["tail"], schema, options, encoding)
         return shard

@@ -7,6 +7,7 @@ from typing import Self
 
 from smlnb.options import Options
 from smlnb.schema import Schema
+from smlnb.shards.encoding import Encoding
 from smlnb.shards.recent import absorb
 from smlnb.shards.rows import Rows
 from smlnb.shards.timeline import Timeline
@@ -31,8 +32,8 @@ class Tail:
         Statistics of rows that came from a file, without the rows.
     """
 
-    def __init__(self, schema: Schema, options: Options, position: int) -> None:
-        self.schema, self.options, self.position = schema, options, position
+    def __init__(self, schema: Schema, options: Options, position: int, encoding: Encoding) -> None:
+        self.schema, self.options, self.position, self.encoding = schema, options, position, encoding
         self.refused = self.filtered = 0
         self.restored: Timeline | None = None
         self._parts: list[Rows] = []
@@ -56,20 +57,25 @@ class Tail:
         """Return the rows, as far as they are there, in one piece."""
         return Rows.joined(self._parts) if self._parts else None
 
+    def encoded(self) -> Rows | None:
+        """Return the rows with the numbers that the encoders make of them by now."""
+        rows = self.rows()
+        return None if rows is None else self.encoding.apply(rows, self.schema)
+
     def statistics(self) -> Timeline | None:
         """Return all statistics of the rows, not to be changed; None without rows."""
         if self._statistics is None and (self._parts or self.restored is not None):
             self._statistics = Timeline(self.schema, self.options) if self.restored is None else self.restored.copy()
         if self._statistics is not None:
             for rows in self._parts[self._seen :]:
-                self._statistics.update(rows)
+                self._statistics.update(self.encoding.apply(rows, self.schema))
             self._seen = len(self._parts)
         return self._statistics
 
     def add_between(self, total: Table, start: int, stop: int) -> bool:
         """Merge the statistics of an interval into a table; return whether there are any rows in it."""
         found = self.restored is not None and self.restored.add_between(total, start, stop) is not None
-        rows = self.rows()
+        rows = self.encoded()
         if rows is not None:
             inside = (rows.times >= start) & (rows.times < stop)
             if inside.any():
@@ -97,13 +103,13 @@ class Tail:
         """Add the attributes that a schema has more, at the end."""
         self.schema = schema
         self._parts = [rows.widened(schema) for rows in self._parts]
-        for statistics in (self.restored, self._statistics):
-            if statistics is not None:
-                statistics.grow(schema)
+        if self.restored is not None:
+            self.restored.grow(schema)
+        self._statistics, self._seen = None, 0  # an encoder may have come that makes something of these rows
 
-    def copy(self) -> Tail:
+    def copy(self, encoding: Encoding) -> Tail:
         """Return an independent copy."""
-        copy = Tail(self.schema, self.options, self.position)
+        copy = Tail(self.schema, self.options, self.position, encoding)
         copy.refused, copy.filtered, copy._parts = self.refused, self.filtered, list(self._parts)
         copy.restored = None if self.restored is None else self.restored.copy()
         copy._statistics, copy._seen = None if self._statistics is None else self._statistics.copy(), self._seen
@@ -120,9 +126,9 @@ class Tail:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Plain], schema: Schema, options: Options) -> Self:
+    def from_state(cls, state: Mapping[str, Plain], schema: Schema, options: Options, encoding: Encoding) -> Self:
         """Rebuild what :meth:`state` returned."""
-        tail = cls(schema, options, state["position"])
+        tail = cls(schema, options, state["position"], encoding)
         tail.refused, tail.filtered = state["refused"], state["filtered"]
         if state["statistics"] is not None:
             tail.restored = Timeline.from_state(state["statistics"], schema, options)

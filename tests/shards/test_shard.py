@@ -15,7 +15,7 @@ from smlnb.project import Project
 from smlnb.shards.shard import BLOCK, Shard
 from smlnb.stats.base import digest_of
 
-ROWS = 3 * BLOCK + 1_234
+ROWS = 2 * BLOCK + 1_234
 RNG = np.random.default_rng(11)
 HOLES = RNG.random(ROWS) < 0.03  # offsets without a record, as compaction leaves
 DATA = {
@@ -59,7 +59,7 @@ learn(WHOLE, [0, ROWS])
 
 
 @given(st.lists(st.integers(1, ROWS - 1), max_size=12, unique=True))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_cutting_a_partition_into_batches_anywhere_changes_no_bit(cuts: list[int]) -> None:
     cut = project()
     learn(cut, [0, *sorted(cuts), ROWS])
@@ -69,7 +69,7 @@ def test_cutting_a_partition_into_batches_anywhere_changes_no_bit(cuts: list[int
 
 
 @given(st.lists(st.integers(1, ROWS - 1), min_size=1, max_size=4, unique=True))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_what_is_rebuilt_after_any_crash_is_the_same_to_the_bit(crashes: list[int]) -> None:
     running = project()
     for crash in sorted(crashes):
