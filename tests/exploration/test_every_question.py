@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smlnb.errors import MergeError, SchemaError, SmlnbError
+from smlnb.errors import MergeError, SchemaError, SmlnbError, UnknownAttributeError
 from smlnb.explorable import Explorable
 from smlnb.exploration.result import TestResult
 from smlnb.project import Project
@@ -204,6 +204,40 @@ def test_every_question_gets_a_value_or_an_error_for_people(what: str) -> None:
             except Exception as error:  # noqa: BLE001 - whatever it is, it is to be told with its question
                 failures.append(f"{question}({arguments}): {type(error).__name__}: {error}")
     assert not failures, f"{len(failures)} failures:\n" + "\n".join(failures[:40])
+
+
+PLANTS = {"x": "sepal_length", "y": "petal_width", "flag": "flowering", "kind": "species", "size": "habitat"}
+
+
+def test_a_misspelt_attribute_anywhere_gets_the_nearest_one() -> None:
+    made = renamed(PLANTS)
+    asked, failures = set(), []
+    for question in (q for q in QUESTIONS if q not in NOT_ASKED):
+        for arguments in calls(question, made):
+            spelt = [name for name, value in arguments.items() if value in PLANTS.values()]
+            if not spelt or not answers(made, question, arguments):
+                continue
+            for name in spelt:
+                if (question, name) in asked:
+                    continue
+                asked.add((question, name))
+                wrong = arguments[name][:-2] + arguments[name][:-3:-1]  # the last two letters swapped
+                try:
+                    ask(made, question, {**arguments, name: wrong})
+                    failures.append(f"{question}: {name}={wrong!r} was accepted")
+                except UnknownAttributeError as error:
+                    if f"Did you mean {arguments[name]!r}?" not in str(error):
+                        failures.append(f"{question}: {name}={wrong!r}: {error}")
+    assert {q for q, _ in asked} >= {"ttest", "histogram", "quantile", "crosstab", "categories", "frequent", "ks"}
+    assert not failures, "\n".join(failures)
+
+
+def answers(made: Project, question: str, arguments: dict[str, Any]) -> bool:
+    try:
+        ask(made, question, arguments)
+    except SmlnbError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
