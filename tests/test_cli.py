@@ -298,6 +298,20 @@ def test_a_connector_until_caught_up_builds_models_and_tells_what_was_refused(ru
     assert "offset 30" in failed.stderr
 
 
+def test_ctrl_c_ends_a_connector_that_tries_again(start, tmp_path):
+    keys = {"topics": "t", "sml.project": "p", "sml.backoff.max.retries": 99, "sml.reconnect.backoff.ms": 1}
+    (tmp_path / "sink.json").write_text(json.dumps(keys))
+    process = start("connect", "sink.json", "-b", "127.0.0.1:1")
+    for number in (1, 2):  # the first is said while it starts
+        told = process.stderr.readline()
+        assert "No broker answered at 127.0.0.1:1" in told
+        assert f"{number} of 99" in told
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in stderr) == (0, False)
+    assert stdout == "0 records learned, nothing to save\n"
+
+
 @pytest.mark.parametrize(
     ("keys", "more", "code", "message"),
     [

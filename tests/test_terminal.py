@@ -11,8 +11,9 @@ from rich.console import Console
 from smlnb.demo import Outcome, Progress, Strange
 from smlnb.errors import TopicError
 from smlnb.evaluate import Ranking
+from smlnb.ingest.connector import Connector
 from smlnb.project import Project
-from smlnb.terminal import demo_view, follow, outcome_view, records_view, sparkline, univariate_table
+from smlnb.terminal import connector_view, demo_view, follow, outcome_view, records_view, sparkline, univariate_table
 
 
 def rendered(view, width: int = 140, encoding: str = "utf-8") -> str:
@@ -51,6 +52,14 @@ def test_no_number_is_cut_and_no_line_is_too_long(project, width):
 def test_names_from_data_are_shown_as_they_are(project):
     assert "[bold]s1" in rendered(univariate_table(project))
     assert "plant [red]" in rendered(lambda console: demo_view(project, PROGRESS, project.name, console))
+
+
+def test_a_connector_shows_each_of_its_projects_and_why_the_broker_is_out_of_reach():
+    config = {"topics": "t", "sml.project.1": "one", "sml.project.2": "two"}
+    with Connector.from_config(config, bootstrap_servers="h:1") as connector:
+        connector._trouble = "No broker answered."
+        text = rendered(lambda console: connector_view(connector, "saved to w.db", console))
+    assert all(part in text for part in ("project one", "project two", "No broker answered.", "saved to w.db"))
 
 
 def test_a_terminal_without_unicode_is_written_to_in_ascii(project):
