@@ -71,7 +71,7 @@ def forgotten() -> Project:
 
 
 NOTHING: dict[str, Any] = {"x": np.nan, "y": np.nan, "flag": np.nan}
-DATA: dict[str, Callable[[], Project]] = {
+DATA: dict[str, Callable[[], Explorable]] = {
     "ordinary": lambda: project(ordinary()),
     "nothing learned": project,
     "no rows": lambda: project(ordinary().head(0)),
@@ -106,12 +106,14 @@ DATA: dict[str, Callable[[], Project]] = {
     "markup": lambda: renamed({"x": "<b>x</b>", "y": "<i>&", "flag": "<u>", "kind": "<s>k", "size": "</td>"}),
     "forgotten": forgotten,
     "no distributions": lambda: project(ordinary(), histogram=False, quantiles=False),
+    "window": lambda: project(ordinary(), window=20).window(),
+    "interval": lambda: project(ordinary(), history=True).between(),
     "sketches only": lambda: project(ordinary(), histogram=False),
 }
 
 NOT_ASKED = {"reading", "summary"}
 QUESTIONS = [name for name, f in inspect.getmembers(Explorable, inspect.isfunction) if name[0] != "_"]
-CANDIDATES: dict[str, Callable[[Project, list[str]], list[Any]]] = {
+CANDIDATES: dict[str, Callable[[Explorable, list[str]], list[Any]]] = {
     **dict.fromkeys(("x", "y", "name", "attribute", "by", "target", "a", "b", "given"), lambda _, names: names),
     "q": lambda _, __: [0.5, [0.0, 1.0]],
     "after": lambda made, _: [made, project(ordinary(1))],
@@ -141,13 +143,14 @@ def two_samples(names: list[str], known: dict[str, float]) -> Iterator[dict[str,
     yield from ({"by": by} for by in (*names, names[:2]))
 
 
-def names_of(made: Project) -> list[str]:
+def names_of(made: Explorable) -> list[str]:
     """Return all attributes, a value of a category, and a name that is none."""
-    known = [n for n in made.summary().pair_names if n not in made.schema.numeric]
-    return [*(made.schema.names or ("x", "kind")), *known[:1], "nonesuch"]
+    summary = made.summary()
+    known = [n for n in summary.pair_names if n not in summary.schema.numeric]
+    return [*(summary.schema.names or ("x", "kind")), *known[:1], "nonesuch"]
 
 
-def calls(question: str, made: Project) -> Iterator[dict[str, Any]]:
+def calls(question: str, made: Explorable) -> Iterator[dict[str, Any]]:
     signature = inspect.signature(getattr(Explorable, question))
     needed = [
         p
@@ -162,7 +165,7 @@ def calls(question: str, made: Project) -> Iterator[dict[str, Any]]:
     yield from BESIDES.get(question, lambda _: [])(names)
 
 
-def ask(made: Project, question: str, arguments: dict[str, Any]) -> Any:
+def ask(made: Explorable, question: str, arguments: dict[str, Any]) -> Any:
     """Ask, and let positional-only parameters be positional."""
     parameters = inspect.signature(getattr(Explorable, question)).parameters
     first = [arguments[n] for n, p in parameters.items() if n in arguments and p.kind is p.POSITIONAL_ONLY]
@@ -232,7 +235,7 @@ def test_a_misspelt_attribute_anywhere_gets_the_nearest_one() -> None:
     assert not failures, "\n".join(failures)
 
 
-def answers(made: Project, question: str, arguments: dict[str, Any]) -> bool:
+def answers(made: Explorable, question: str, arguments: dict[str, Any]) -> bool:
     try:
         ask(made, question, arguments)
     except SmlnbError:
@@ -268,3 +271,8 @@ def test_what_is_no_table_is_refused_in_words_and_nothing_is_learned(frame: Any,
 def test_projects_that_can_not_be_merged_say_what_differs(other: Callable[[], Project], words: str) -> None:
     with pytest.raises(MergeError, match=words):
         project(ordinary()).merge(other())
+
+
+def test_every_question_is_documented_with_what_it_answers() -> None:
+    short = [q for q in QUESTIONS if len(inspect.getdoc(getattr(Explorable, q)) or "") < 40]
+    assert not short
