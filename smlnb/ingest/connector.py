@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -36,6 +37,7 @@ _log = logging.getLogger(__name__)
 TICK: Final = 0.1  # seconds between two looks at the feeds
 LOOK: Final = 10.0  # seconds between two looks for topics that match topics.regex
 SAVE: Final = 5.0  # seconds between two saves
+SAID: Final = 100  # lines of the report about what was decided while it ran, at most
 
 
 class Connector(Stoppable):
@@ -82,7 +84,7 @@ class Connector(Stoppable):
         self.config = config
         self.error: BaseException | None = None
         self._state = "created"
-        self._said: list[str] = []
+        self._said: deque[str] = deque(maxlen=SAID)
         self._halt = threading.Event()
         self._pause = self._halt.wait if pause is None else pause
         self._control = threading.RLock()  # one start or stop at a time

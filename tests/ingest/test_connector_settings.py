@@ -4,6 +4,8 @@ import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smlnb import KafkaConfig
 from smlnb.errors import ConfigError
@@ -276,3 +278,28 @@ def test_of_errors_tolerated_and_dead_letters_the_letters_are_written():
 
 def test_a_provider_of_a_worker_does_not_matter_where_the_key_has_no_effect():
     assert of({"sml.customer.secret.key": "${file:/secrets:key}"}).notes
+
+
+SPELLINGS = [s.replace("*", "x") for k in KEYS for s in (k.name, *k.older)]
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=12),
+    st.sampled_from(["true", "a,b", "1", "C,X", "all", "warn", "${env:X}", "histogram=true,b"]),
+    st.lists(st.text(max_size=3), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=1),
+)
+
+
+@given(st.dictionaries(st.one_of(st.sampled_from(SPELLINGS), st.text(max_size=8)), VALUES, max_size=6))
+def test_whatever_is_written_is_read_or_refused_by_an_error_of_ours(keys):
+    for config in ({**LEAST, **keys}, {"name": "sink", "config": {**LEAST, **keys}}, keys):
+        try:
+            read = Settings.of(config)
+        except ConfigError as error:
+            assert len(str(error)) < 2_000  # noqa: PT017 - either is right
+        else:
+            assert read.projects
+            assert bool(read.topics) != bool(read.pattern)
