@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pkgutil
 from importlib import import_module
@@ -91,6 +92,14 @@ def test_every_accumulator_is_under_the_laws_here_or_in_the_test_of_its_own_file
             assert name in {*MAKES, "Profile", "Table"} or (
                 "law_settings" in text and ("check_accumulator(" in text or "LAWS" in text)
             ), name
+
+
+def test_every_law_takes_as_many_examples_as_are_asked_for() -> None:
+    for file in Path(__file__).parent.glob("test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
+            if any(d.startswith("given(") for d in decorators):
+                assert "law_settings" in decorators, f"{file.name}: {node.name}"  # type: ignore[attr-defined]
 
 
 class _Forgetful(Moments):

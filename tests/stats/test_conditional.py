@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smlnb.errors import ForgetError, SchemaError, UnknownAttributeError
@@ -167,7 +167,7 @@ def test_rows_that_were_not_learned_are_refused_and_nothing_is_forgotten(strange
     assert histograms.state()["sha256"] == before
 
 
-@settings(deadline=None, max_examples=40)
+@law_settings
 @given(column_blocks())
 def test_forgetting_all_leaves_nothing(blocks: list[list[pa.Array]]) -> None:
     histograms = ByColumns(SCHEMA, cells=4, limit=2)

@@ -53,6 +53,7 @@ def test_before_the_first_score_there_are_no_quantiles_and_no_warning() -> None:
     assert np.isnan([found.values, found.low, found.high]).all()
 
 
+@law_settings
 @given(arrays(float, st.integers(1, 200), elements=st.floats(-1e300, 1e300)))
 def test_few_scores_are_known_exactly_but_for_their_rounding_which_is_upwards(values: np.ndarray) -> None:
     scores = ScoreQuantiles()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smlnb.stats.grid import LAST_LEVEL, coarsen, keys_of
@@ -47,7 +47,7 @@ def test_the_short_cut_holds_at_the_edges_of_flushed_ranges(flush: int) -> None:
     np.testing.assert_array_equal(_keys_of(x, levels).copy(), keys_of(x, levels))
 
 
-@settings(deadline=None, max_examples=60)
+@law_settings
 @given(st.lists(st.lists(st.one_of(FLOATS, st.sampled_from([np.nan, np.inf])), min_size=2, max_size=60), max_size=6))
 def test_every_value_is_found_in_its_cell(rows: list[list[float]]) -> None:
     grid = SharedGrid(2, 8)
