@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from confluent_kafka.schema_registry import Schema
 from fastavro.schema import SchemaParseException, UnknownType
 
 from smlnb.errors import ConfigError, SchemaError
+from smlnb.ingest.avro_strict import walk
 from smlnb.ingest.avro_types import Leaf, flat_schema, leaves_of
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.decoded import NO_FIELDS
@@ -43,6 +45,7 @@ _BROKEN = (
     StopIteration,
     fastavro.read.SchemaResolutionError,
 )
+_LONG_NUMBER = re.compile(rb"[\x80-\xff]{9}")  # or a text, or a float: it is only a reason to look closer
 _NO_SCHEMA = (ValueError, TypeError, KeyError, AttributeError, RecursionError, SchemaParseException, UnknownType)
 
 
@@ -109,6 +112,8 @@ class AvroWriter:
             fastavro.parse_schema(json.loads(other), named)
         schema = fastavro.parse_schema(json.loads(text), named)
         self._schema = schema
+        self._named = named
+        self._has_indexes = _has_indexes([json.loads(t) for t in (text, *referred)])
         self._reader = None
         if reader_schema is not None:
             named = {}
@@ -176,12 +181,33 @@ class AvroWriter:
             if stream.tell() != len(body):
                 bad[i] = f"broken Avro: {len(body) - stream.tell()} bytes follow the record" + _like(body)
                 continue
+            if self._doubtful(body) and not self._written_so(record, body):
+                try:
+                    walk(self._schema, self._named, body)
+                except (ValueError, RecursionError) as error:
+                    bad[i] = f"broken Avro: {error}"
+                    continue
             records.append(record)
             rows.append(i)
         try:
             return self._columns(records), bad
         except _BROKEN:  # a value that its column can't hold
             return self._each(records, rows, bad), bad
+
+    def _doubtful(self, body: bytes) -> bool:
+        """Say whether fastavro may have taken damaged bytes for a record: by a negative index, or a number too long."""
+        return self._has_indexes or _LONG_NUMBER.search(body) is not None
+
+    def _written_so(self, record: Any, body: bytes) -> bool:
+        """Say whether the record would be written with these bytes; if not, they may still be right."""
+        if self._reader is not None:
+            return False
+        stream = io.BytesIO()
+        try:
+            fastavro.schemaless_writer(stream, self._schema, record)
+        except _BROKEN:
+            return False
+        return stream.getvalue() == body
 
     def _each(self, records: Sequence[Any], rows: Sequence[int], bad: dict[int, str]) -> pa.RecordBatch:
         batches = []
@@ -239,6 +265,19 @@ def _renamed(leaves: list[Leaf], known: Collection[str]) -> list[Leaf]:
             taken.add(old)
             found.append(replace(leaf, name=old))
     return found
+
+
+def _has_indexes(schema: Any) -> bool:
+    """Say whether there are unions or enums in a schema, or in a list of schemas."""
+    if isinstance(schema, list):
+        return any(map(_has_indexes, schema))
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("type") == "enum":
+        return True
+    parts = [schema.get("type"), schema.get("items"), schema.get("values")]
+    fields = [f.get("type") for f in schema.get("fields") or ()]
+    return any(isinstance(p, list) or _has_indexes(p) for p in (*parts, *fields))
 
 
 def _like(body: bytes) -> str:

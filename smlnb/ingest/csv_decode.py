@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from smlnb.errors import ConfigError
 from smlnb.ingest.decoded import EMPTY, TOMBSTONE, Decoded, Headers
-from smlnb.ingest.text_numbers import as_numbers, is_written, why_no_number
+from smlnb.ingest.text_numbers import as_numbers, is_written, plain_numbers, why_no_number
 
 __all__ = ["MISSING", "CsvDecoder"]
 
@@ -172,16 +172,24 @@ class CsvDecoder:
             return pa.nulls(len(text)), pa.repeat(pa.scalar(True), len(text))
         if kind == pa.string():
             return pc.if_else(pc.equal(text, ""), None, text), pa.repeat(pa.scalar(True), len(text))
-        present = _present(text)
         if kind == pa.bool_():
+            present = _present(text)
             truth = pc.is_in(present, _TRUE)
             known = pc.or_(truth, pc.is_in(present, _FALSE))
             return pc.if_else(known, truth, None), pc.or_(known, pc.is_null(present))
-        if kind == pa.int64():
+        return self._numbers(name, text)
+
+    def _numbers(self, name: str, text: pa.Array) -> tuple[pa.Array, pa.Array]:
+        whole = self._types[name] == pa.int64()
+        plain = _whole_numbers(text) if whole else plain_numbers(text)
+        if plain is not None:
+            return plain, pa.repeat(pa.scalar(True), len(text))
+        present = _present(text)
+        if whole:
             written = is_written(present)
-            whole = _whole_numbers(pc.if_else(written, present, None))
-            if whole is not None:
-                return whole, pc.fill_null(written, True)
+            numbers = _whole_numbers(pc.if_else(written, present, None))
+            if numbers is not None:
+                return numbers, pc.fill_null(written, True)
             self._types[name] = pa.float64()
         return as_numbers(present)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["as_numbers", "is_written", "why_no_number"]
+__all__ = ["as_numbers", "is_written", "plain_numbers", "why_no_number"]
 
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|NaN|Infinity)\s*$"
 _LARGEST_EXACT = 2**53
@@ -39,6 +39,9 @@ def as_numbers(text: pa.Array) -> tuple[pa.Array, pa.Array]:
     >>> numbers.to_pylist(), good.to_pylist()
     ([1.5, -2000.0, None, None, None, None], [True, True, True, False, False, False])
     """
+    numbers = plain_numbers(text)
+    if numbers is not None:
+        return numbers, pa.repeat(pa.scalar(True), len(text))
     plain = pc.utf8_trim_whitespace(pc.if_else(is_written(text), text, None).cast(pa.string()))
     numbers = plain.cast(pa.float64())
     large = pc.greater_equal(pc.abs(numbers), float(_LARGEST_EXACT))
@@ -46,6 +49,16 @@ def as_numbers(text: pa.Array) -> tuple[pa.Array, pa.Array]:
         held = [not is_large or _held(t) for t, is_large in zip(plain.to_pylist(), large.to_pylist(), strict=True)]
         numbers = pc.if_else(pa.array(held), numbers, None)
     return numbers, pc.or_(pc.is_valid(numbers), pc.is_null(text))
+
+
+def plain_numbers(text: pa.Array) -> pa.Array | None:
+    """Return the numbers, if all are finite and small enough to be held; Arrow takes no other texts for these."""
+    try:
+        numbers = text.cast(pa.string()).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    small = pc.less(pc.abs(numbers), float(_LARGEST_EXACT))
+    return numbers if pc.all(small).as_py() is not False else None
 
 
 def _held(text: str) -> bool:

@@ -298,7 +298,11 @@ LOGICAL = {  # the type, the bytes of a value, and what comes out
         b"\xd0\x0f",
         dt.datetime(1970, 1, 1, 0, 0, 0, 1, dt.UTC),
     ),
-    "local": ({"type": "long", "logicalType": "local-timestamp-micros"}, b"\x02", dt.datetime(1970, 1, 1, 0, 0, 0, 1)),
+    "local": (
+        {"type": "long", "logicalType": "local-timestamp-micros"},
+        b"\x02",
+        dt.datetime(1970, 1, 1, microsecond=1, tzinfo=dt.UTC).replace(tzinfo=None),
+    ),
     "time": ({"type": "int", "logicalType": "time-millis"}, b"\x02", dt.time(0, 0, 0, 1000)),
     "time in microseconds": ({"type": "long", "logicalType": "time-micros"}, b"\x02", dt.time(0, 0, 0, 1)),
     "decimal": ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}, b"\x02\x9c", -1.0),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import io
 
-import polars
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -163,7 +163,7 @@ def test_what_comes_out_is_what_the_standard_library_wrote(rows):
 @given(st.lists(st.tuples(st.integers(-1000, 1000), st.text("ab ,;\"'", max_size=6).map("t{}".format)), min_size=1))
 def test_what_comes_out_is_what_polars_reads(rows):
     values = [line(i, s) for i, s in rows]
-    expected = polars.read_csv(b"\n".join(values), has_header=False, schema={"i": polars.Int64, "s": polars.String})
+    expected = pl.read_csv(b"\n".join(values), has_header=False, schema={"i": pl.Int64, "s": pl.String})
     found = CsvDecoder("i,s").decode(values)
     assert found.refused == ()
     assert found.data["i"].to_pylist() == expected["i"].to_list()

@@ -37,7 +37,7 @@ BAD = {
     "comma": (b"1,5", "is no number"),
     "hexadecimal": (b"0x10", "is no number"),
     "underscore": (b"1_000", "is no number"),
-    "other digits": ("١".encode(), "is no number"),
+    "other digits": ("\u0661".encode(), "is no number"),
     "inf": (b"inf", "is no number"),
     "utf8": (b"\xff", "is no number"),
     "nul": (b"1\0", "is no number"),
