@@ -62,8 +62,7 @@ class Connector(Stoppable):
     ...     where = broker.bootstrap_servers
     ...     _ = smlnb.replay({"x": [1.0, 2.0, 3.0]}, "numbers", bootstrap_servers=where, block=True, progress=False)
     ...     keys = {"topics": "numbers", "sml.project": "plant", "sml.url": "http://server:8080/symetry/rest"}
-    ...     with Connector.from_config(keys, bootstrap_servers=where) as connector:
-    ...         connector.start()
+    ...     with Connector.from_config(keys, bootstrap_servers=where).start() as connector:
     ...         connector.wait(timeout=30)
     >>> connector.projects["plant"].n
     3
@@ -94,6 +93,7 @@ class Connector(Stoppable):
         self._trouble: str | None = None
         self._save_every = save_every
         self._kept = ConnectorProjects(settings, workspace)
+        self._said.extend(self._kept.notes)
         self._feeds = ConnectorFeeds(settings, config, self._kept, self._say)
 
     @classmethod
@@ -150,10 +150,11 @@ class Connector(Stoppable):
 
     # -- control ------------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Connect, and let the projects learn from where they stopped; nothing happens if it is running.
+    def start(self) -> Self:
+        """Connect, and let the projects learn from where they stopped; return the connector.
 
-        Where no broker answers this returns, too, and tries again in the background as often as is configured.
+        Nothing happens if it is running. Where no broker answers this returns, too, and tries again in the background
+        as often as is configured.
 
         Raises
         ------
@@ -164,7 +165,7 @@ class Connector(Stoppable):
         """
         with self._control:
             if self._thread is not None and self._thread.is_alive():
-                return
+                return self
             self._halt.clear()
             self.error = self._unsaved = self._trouble = None
             self._kept.open()
@@ -184,6 +185,7 @@ class Connector(Stoppable):
                 target=self._run, args=(failure,), name=f"smlnb-{self.settings.name}", daemon=True
             )
             self._thread.start()
+            return self
 
     def stop(self) -> None:
         """Stop reading, and save what was learned; nothing happens if that was done before.

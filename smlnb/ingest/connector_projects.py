@@ -24,10 +24,16 @@ class ConnectorProjects:
     workspace : Workspace or path, optional
         A path is opened and closed here; a workspace stays open.
 
+    Attributes
+    ----------
+    by_name : dict of str to Project
+    notes : list of str
+        What was decided when they were found.
+
     Raises
     ------
     WorkspaceError
-        If a project must be there, and is not.
+        If a project must be there, and is not; or has learned what is another's now.
     SchemaError
         If a project that is there has other types.
     """
@@ -38,6 +44,7 @@ class ConnectorProjects:
         self._store: Workspace | None = None
         self._saved: dict[str, int] = {}  # versions
         self._guessed: set[str] = set()
+        self.notes: list[str] = []
         self.open()
         try:
             self.by_name = {name: self._project(name) for name in dict.fromkeys(settings.projects)}
@@ -47,16 +54,11 @@ class ConnectorProjects:
             raise
 
     def _project(self, name: str) -> Project:
-        types, store = self._settings.types, self._store
+        store = self._store
         if store is not None and name in set(store.projects()["name"]):
             project = store.load(name)
             self._saved[name] = project.version
-            has = project.schema.letters
-            if types is not None and has and types != has and types.count(",") == has.count(","):
-                raise SchemaError(
-                    f"sml.attribute.types is {types}, but the project {name!r} in {store.path} has the types {has}. "
-                    "Leave the key out to go on with it, or name another project.",
-                )
+            self._check_types(project, store)
             return project
         if self._settings.must_preexist:
             where = f"{store.path} does not have it" if store is not None else "no workspace was given"
@@ -64,7 +66,23 @@ class ConnectorProjects:
                 f"sml.project.must.preexist is true, but there is no project {name!r}: {where}. Name a workspace "
                 "that has the project, or set the key to false.",
             )
-        return Project(name, types, **self._settings.options)
+        return Project(name, self._settings.types, **self._settings.options)
+
+    def _check_types(self, project: Project, store: Workspace) -> None:
+        """Let a project keep its types where there is another number of letters; where they differ, refuse."""
+        given, has = self._settings.types, project.schema.letters
+        if given is None or not has or given == has:
+            return
+        letters = given.count(",") + 1
+        if letters == len(project.schema):
+            raise SchemaError(
+                f"sml.attribute.types is {given}, but the project {project.name!r} in {store.path} has the types "
+                f"{has}. Leave the key out to go on with it, or name another project.",
+            )
+        self.notes.append(
+            f"sml.attribute.types has {letters} letters, but the project {project.name!r} has {len(project.schema)} "
+            f"attributes: it keeps its types, {has}.",
+        )
 
     def _check_shares(self) -> None:
         """Make sure that no partition was another project's before, or its records would be in both."""

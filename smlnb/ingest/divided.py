@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from smlnb.batch import Batch
 from smlnb.project import Project
+from smlnb.shards.intake import Learned
 
 __all__ = ["Divided"]
 
@@ -60,7 +61,7 @@ class Divided:
         for project in dict.fromkeys(self.projects):
             project.rewind(available)
 
-    def learn(self, data: Batch, *, on_bad: Literal["raise", "refuse"] = "raise") -> Any:
+    def learn(self, data: Batch, *, on_bad: Literal["raise", "refuse"] = "raise") -> Learned:
         """Let the project of this partition learn a batch; see :meth:`smlnb.Project.learn`."""
         return self.projects[self._index(data.partition)].learn(data, on_bad=on_bad)
 

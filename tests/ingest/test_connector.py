@@ -118,8 +118,8 @@ def test_it_saves_while_it_runs_and_goes_on_after_it_was_stopped(local_broker, t
     settings = Settings.of({"topics": topic, "sml.project": "plant"})
     config = KafkaConfig.of(local_broker.bootstrap_servers)
     with Workspace(tmp_path / "plant.db") as store, Connector(settings, config, store, save_every=0.01) as sink:
-        sink.start()
-        sink.start()  # is running: nothing happens
+        assert sink.start() is sink
+        assert sink.start() is sink  # is running: nothing happens
         eventually(lambda: store.projects()["records"].tolist() == [10], 30, "10 records saved")
         sink.stop()
         sink.stop()
@@ -217,6 +217,8 @@ def test_a_project_of_other_types_is_refused_and_of_another_number_goes_on(local
         connector(local_broker, topic, tmp_path / "w.db", **{"sml.attribute.types": "X"})
     with connector(local_broker, topic, tmp_path / "w.db", **{"sml.attribute.types": "C,C"}) as sink:
         assert sink.projects["plant"].n == 5
+        told = "sml.attribute.types has 2 letters, but the project 'plant' has 1 attributes: it keeps its types, C."
+        assert sink.report == [told]
 
 
 def test_a_project_that_must_be_there_and_is_not_is_an_error(local_broker, topic, tmp_path):
