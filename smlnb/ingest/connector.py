@@ -372,6 +372,7 @@ class Connector(Stoppable):
 
     def _fail(self, error: BaseException) -> None:
         self.error = error
+        self._kept.close()  # what fails at the start may never be stopped
         self._set("failed")
 
 
