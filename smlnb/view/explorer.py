@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import ipywidgets as w
 
+from smlnb.clock import now
+from smlnb.errors import NotEnoughDataError
 from smlnb.exploration.univariate import univariate
 from smlnb.schema import Kind
 from smlnb.stats.table import TableSummary
@@ -19,6 +21,15 @@ from smlnb.view.tables import facts, number, table, whole
 __all__ = ["Explorer", "explore"]
 
 ALL: Final = "all attributes"
+EVER: Final = "all records"
+PERIODS: Final = {
+    "the last minute": "-1min",
+    "the last 10 minutes": "-10min",
+    "the last hour": "-1h",
+    "the last day": "-1D",
+}
+WINDOW: Final = "the latest records"
+EVERY: Final = 2_000  # milliseconds between looks at a period, which are dearer than looks at everything
 MOST: Final = 12
 TOP: Final = 10
 _COLUMNS: Final = {
@@ -77,6 +88,13 @@ class Explorer(Panel):
             tooltip="Histograms show the middle 99 % of the values, unless this is ticked",
             layout=w.Layout(width="auto"),
         )
+        self.period = w.Dropdown(
+            options=[EVER, *self._periods()],
+            description="Statistics of",
+            style={"description_width": "initial"},
+            tooltip="Of all records, or of those of some time: the project must keep a history or a window",
+            layout=w.Layout(width="auto"),
+        )
         self.pause_button = button("Pause", "Stop reading for a while; nothing is lost")
         self.resume_button = button("Resume", "Read on from where the pause, or the stop, began")
         self.stop_button = button("Stop", "Stop reading the topic; the statistics stay", "warning")
@@ -85,6 +103,7 @@ class Explorer(Panel):
         self.on(self.stop_button, self._stop)
         self.observe(self.chosen, self.refresh)
         self.observe(self.tails, self.refresh)
+        self.observe(self.period, self.refresh)
         if attribute is not None:
             self.chosen.options = [ALL, attribute]
             self.chosen.value = attribute
@@ -93,6 +112,7 @@ class Explorer(Panel):
             [
                 row(self._facts),
                 *buttons,
+                *([self.period] if len(self.period.options) > 1 else []),
                 self._table,
                 row(self.chosen, self.tails, grid_gap="4px 18px"),
                 self._note,
@@ -135,17 +155,45 @@ class Explorer(Panel):
     def draw(self) -> None:
         """Show the latest statistics."""
         self._draw_facts()
-        now = (self.project.version, self.chosen.value, self.tails.value)
-        if now == self._drawn:
+        if self._state() == self._drawn:
             return
-        version, summary = self.project.version, self.project.summary()
-        self._offer(_drawable(summary))
-        if summary.n:
+        state, summary = self._state(), self._summary()
+        if summary is not None and summary.n:
+            self._offer(_drawable(summary))
             self._draw_table(summary)
             self._draw_histograms(summary)
         else:
-            self._table.value = '<span class="smlnb-note">No rows yet: statistics appear with the first ones.</span>'
-        self._drawn = (version, self.chosen.value, self.tails.value)
+            empty = "No rows yet: statistics appear with the first ones."
+            if self.project.n:
+                empty = f"No rows in {self.period.value}."
+            self._table.value = f'<span class="smlnb-note">{empty}</span>'
+        self._drawn = state
+
+    def _periods(self) -> list[str]:
+        options = self.project.options
+        return [*(PERIODS if options.history else ()), *([WINDOW] if options.window else [])]
+
+    def _state(self) -> tuple[Any, ...]:
+        """Return what the drawing depends on: for a period, it changes with time, too."""
+        ever = self.period.value == EVER
+        return (
+            self.project.version if ever else now() // EVERY,
+            self.period.value,
+            self.chosen.value,
+            self.tails.value,
+        )
+
+    def _summary(self) -> TableSummary | None:
+        """Return the statistics of the chosen period; None if it has no rows."""
+        period = str(self.period.value)
+        if period == EVER:
+            summary: TableSummary = self.project.summary()
+            return summary
+        try:
+            part = self.project.window() if period == WINDOW else self.project.between(PERIODS[period])
+        except NotEnoughDataError:
+            return None
+        return part.summary()  # type: ignore[no-any-return]
 
     def _draw_facts(self) -> None:
         learned = self.project.n
@@ -179,7 +227,8 @@ class Explorer(Panel):
             for name, line in zip(statistics.index, statistics[list(_COLUMNS)].to_numpy(dtype=float), strict=True)
         ]
         ignored = [a.name for a in summary.schema if a.kind not in _KIND]
-        caption = "Statistics of all rows so far" + (f"; left out: {', '.join(ignored)}" if ignored else "")
+        which = "all rows so far" if self.period.value == EVER else self.period.value
+        caption = f"Statistics of {which}" + (f"; left out: {', '.join(ignored)}" if ignored else "")
         shown = table(["attribute", "kind", *_COLUMNS.values()], rows, caption, text=[1]) if rows else ""
         self._table.value = shown + "".join(
             _categories_table(summary, i) for i in range(len(summary.schema.categories))

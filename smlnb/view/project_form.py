@@ -76,6 +76,13 @@ class ProjectForm(Panel):
             tooltip="Histograms of every attribute; the hba model is built from them",
             layout=w.Layout(width="auto"),
         )
+        self.history = w.Checkbox(
+            value=False,
+            description="keep the past (statistics of any interval)",
+            indent=False,
+            tooltip="Minutes for an hour, half hours for a day, days for a quarter; takes more memory",
+            layout=w.Layout(width="auto"),
+        )
         text = "Create project and connect" if connect else "Create project"
         self.create_button = button(
             text, "Create the project" + (" and begin to learn the topic" if connect else ""), "primary"
@@ -90,7 +97,7 @@ class ProjectForm(Panel):
                 row(self.topic, self.look_button, self.name, grid_gap="4px 10px"),
                 self.types.letters,
                 self.types.menus,
-                self.histogram,
+                row(self.histogram, self.history, grid_gap="4px 18px"),
                 row(self.create_button, self._progress, grid_gap="4px 12px"),
             ],
         )
@@ -147,7 +154,8 @@ class ProjectForm(Panel):
             if self.sample is None:
                 self.peek()
             schema = self.schema()
-            project = Project(name, schema.letters, columns=list(schema.names), histogram=self.histogram.value)
+            kept = {"histogram": self.histogram.value, "history": self.history.value}
+            project = Project(name, schema.letters, columns=list(schema.names), **kept)
             feed = None
             if self._connects:
                 from smlnb.ingest.feed import connect

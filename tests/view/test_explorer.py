@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from smlnb import clock
 from smlnb.errors import KafkaError
 from smlnb.project import Project
 from smlnb.view.explorer import ALL, explore
@@ -115,6 +116,27 @@ def test_a_project_without_histograms_still_has_its_table() -> None:
     panel = explore(project)
     assert panel.error is None
     assert "keeps no histograms" in panel._note.value
+
+
+def test_the_statistics_of_a_period_are_shown_where_the_past_is_kept() -> None:
+    project = Project("p", types="C", columns=["x"], history=True, window=100)
+    rows = np.arange(1000.0)
+    project.learn({"x": rows}, times=clock.now() - 3_600_000 * (rows < 900))
+    panel = explore(project)
+    assert "Statistics of all rows so far" in panel._table.value
+    panel.period.value = "the last 10 minutes"
+    assert "Statistics of the last 10 minutes" in panel._table.value
+    assert sum(panel.figures.state["h0"]["data"]["count"]) == 100
+    panel.period.value = "the latest records"
+    assert sum(panel.figures.state["h0"]["data"]["count"]) <= 100
+    quiet = Project("q", types="C", columns=["x"], history=True)
+    quiet.learn({"x": [1.0]}, times=[clock.now() - 7_200_000])
+    panel = explore(quiet)
+    panel.period.value = "the last minute"
+    assert "No rows in the last minute" in panel._table.value
+    assert panel.error is None
+    assert panel.period in panel.body.children
+    assert (plain := explore(learned())).period not in plain.body.children
 
 
 def test_the_buttons_do_what_the_feed_does() -> None:
