@@ -24,6 +24,7 @@ Counts = NDArray[np.int64]
 
 MINIMUM_CELLS = 128
 PER_CELL = 8  # values per occupied cell from which on most values fall into cells that are known
+AT_ONCE = 65_536  # values: their keys, hashes and so on stay in the cache
 WAITING = 2048  # keys per attribute that are not counted at once
 
 
@@ -132,30 +133,38 @@ class Histogram(Accumulator):
         # adding zero makes -0.0 positive: which of the two came first must not be seen
         self._minimum = np.minimum(self._minimum, centred.minimum) + 0.0
         self._maximum = np.maximum(self._maximum, centred.maximum) + 0.0
-        keys = keys_of(centred.block, self._levels[:, None])
-        unknown = None if self._lookup is None else self._lookup.count(keys)
-        if centred.present is not None:
-            unknown = centred.present if unknown is None else unknown & centred.present
+        step = max(1, AT_ONCE // rows)
+        for part in (slice(start, start + step) for start in range(0, self.width, step)):
+            self._absorb(part, centred.block[part], None if centred.present is None else centred.present[part])
+
+    def _absorb(self, part: slice, block: Vector, present: NDArray[np.bool_] | None) -> None:
+        """Absorb some attributes of a block."""
+        keys = keys_of(block, self._levels[part, None])
+        unknown = None if self._lookup is None else self._lookup.count(keys, part.start)
+        if present is not None:
+            unknown = present if unknown is None else unknown & present
+        bounds = np.arange(len(keys) + 1) * keys.shape[1]
         if unknown is None:
-            self._wait(keys.ravel(), np.arange(self.width + 1) * rows)
+            self._wait(part, keys.ravel(), bounds)
         else:
             at = np.flatnonzero(unknown)
-            self._wait(keys.ravel().take(at), np.searchsorted(at, np.arange(self.width + 1) * rows))
+            self._wait(part, keys.ravel().take(at), np.searchsorted(at, bounds))
 
-    def _wait(self, keys: Counts, bounds: Counts) -> None:
-        """Take keys to be counted, those of attribute i from ``bounds[i]`` on; count where there are enough."""
-        fresh = np.diff(bounds)
-        enough = self._waits + fresh > WAITING
+    def _wait(self, part: slice, keys: Counts, bounds: Counts) -> None:
+        """Take keys to be counted, of the part's i-th attribute from ``bounds[i]`` on; count where enough wait."""
+        fresh, waits = np.diff(bounds), self._waits[part]
+        enough = waits + fresh > WAITING
         for i in np.flatnonzero(enough).tolist():
-            self._settle(i, self._counted(i, keys[bounds[i] : bounds[i + 1]]))
+            attribute = part.start + i
+            self._settle(attribute, self._counted(attribute, keys[bounds[i] : bounds[i + 1]]))
         few = np.where(enough, 0, fresh)
         if few.any():
             if self._waiting is None:
                 self._waiting = np.empty((self.width, WAITING), np.int64)
             take = np.repeat(bounds[:-1], few) + (place := _within(few))
-            to = np.repeat(np.arange(self.width) * WAITING + self._waits, few) + place
-            self._waiting.ravel()[to] = keys[take]
-            self._waits += few
+            to = np.repeat(np.arange(len(few)) * WAITING + waits, few) + place
+            self._waiting[part].ravel()[to] = keys[take]
+            waits += few
 
     def _counted(self, i: int, fresh: Counts | None = None) -> Occupied:
         """Return the cells of attribute ``i`` with all that waits, and ``fresh`` keys; leave everything as it is."""

@@ -54,20 +54,23 @@ class Lookup:
         free = owners[slots] == NO_KEY
         owners[slots[free]] = rising[free]
 
-    def count(self, keys: Keys) -> NDArray[np.bool_]:
-        """Count the known ones of ``keys``, shape (attributes, rows); return a mask of those that are not known."""
+    def count(self, keys: Keys, first: int = 0) -> NDArray[np.bool_]:
+        """Count the known ones of ``keys``, shape (attributes, rows); return a mask of those that are not known.
+
+        ``first`` is the number of the first of these attributes; the mask is overwritten by the next call.
+        """
         hashes = np.multiply(keys.view(np.uint64), FIBONACCI, out=scratch("slots", keys.shape, np.uint64))
         hashes >>= self._shift
         slots = hashes.view(np.int64)
-        slots += self._offsets
+        slots += self._offsets[first : first + len(keys)]
         owners = self._owners.take(slots, out=scratch("owners", keys.shape, np.int64), mode="clip")
         missed: NDArray[np.bool_] = np.not_equal(owners, keys, out=scratch("missed", keys.shape, np.bool_))
         np.add.at(self._seen, slots.ravel(), 1)
         at = np.flatnonzero(missed)
         if len(at):
-            first = slots.ravel()[at]
-            np.subtract.at(self._seen, first, 1)
-            second = first ^ 1
+            own = slots.ravel()[at]
+            np.subtract.at(self._seen, own, 1)
+            second = own ^ 1
             known = self._owners[second] == keys.ravel()[at]
             np.add.at(self._seen, second[known], 1)
             missed.ravel()[at[known]] = False
