@@ -77,17 +77,42 @@ def named_schema(config: KafkaConfig | None, name: int | str) -> Schema:
     return schema
 
 
-def referred_schemas(config: KafkaConfig, schema: Schema, fmt: str | None = None) -> dict[str, Schema]:
+def referred_schemas(config: KafkaConfig, schema: Schema) -> dict[str, Schema]:
     """Return the schemas that one refers to, and they in turn, by the names that they go by; a schema after its own.
 
     Raises
     ------
+    ConfigError
+        If no registry is configured.
     UnknownSchemaError
         If the registry does not have one of them.
     BrokerUnavailableError
         If the registry does not answer, or refuses the login.
     """
-    client = _client(config, fresh=fmt is not None)
+    return _referred(config, _client(config), schema, None)
+
+
+def serialized_schemas(config: KafkaConfig, name: int | str) -> dict[str, str]:
+    """Return a Protobuf schema, named ``""``, and those that it imports, in the form that the registry has compiled.
+
+    That is a ``FileDescriptorProto`` in base 64; a registry that can't do it gives the text of the file.
+
+    Raises
+    ------
+    ConfigError
+        If no registry is configured.
+    UnknownSchemaError
+        If the registry does not have one of them.
+    BrokerUnavailableError
+        If the registry does not answer, or refuses the login.
+    """
+    with _client(KafkaConfig(config.settings)) as client:  # the client that has given the text would give it again
+        schema = _ask(config, f"schema {name}", _get(client, name, "serialized"))
+        referred = _referred(config, client, schema, "serialized")
+    return {**{k: str(v.schema_str) for k, v in referred.items()}, "": str(schema.schema_str)}
+
+
+def _referred(config: KafkaConfig, client: SchemaRegistryClient, schema: Schema, fmt: str | None) -> dict[str, Schema]:
     found: dict[str, Schema] = {}
 
     def follow(schema: Schema, above: tuple[str, ...]) -> None:
@@ -102,24 +127,6 @@ def referred_schemas(config: KafkaConfig, schema: Schema, fmt: str | None = None
 
     follow(schema, ())
     return found
-
-
-def serialized_schemas(config: KafkaConfig, name: int | str) -> dict[str, str]:
-    """Return a Protobuf schema, named ``""``, and those that it imports, in the form that the registry has compiled.
-
-    That is a ``FileDescriptorProto`` in base 64; a registry that can't do it gives the text of the file.
-
-    Raises
-    ------
-    UnknownSchemaError
-        If the registry does not have one of them.
-    BrokerUnavailableError
-        If the registry does not answer, or refuses the login.
-    """
-    client = _client(config, fresh=True)  # the client that has given the text would give it again
-    schema = _ask(config, f"schema {name}", _get(client, name, "serialized"))
-    referred = referred_schemas(config, schema, "serialized")
-    return {**{k: str(v.schema_str) for k, v in referred.items()}, "": str(schema.schema_str)}
 
 
 def registered_schema(config: KafkaConfig, subject: str, schema: str) -> int:
@@ -138,11 +145,10 @@ def registered_schema(config: KafkaConfig, subject: str, schema: str) -> int:
     return int(_ask(config, f"subject {subject!r}", partial(client.register_schema, subject, Schema(schema, "AVRO"))))
 
 
-def _client(config: KafkaConfig, *, fresh: bool) -> SchemaRegistryClient:
-    client = KafkaConfig(config.settings).registry if fresh else config.registry
-    if client is None:
+def _client(config: KafkaConfig) -> SchemaRegistryClient:
+    if config.registry is None:
         raise ConfigError("No schema registry is configured. Give config={'schema.registry.url': 'http://host:8081'}.")
-    return client
+    return config.registry
 
 
 def _get(client: SchemaRegistryClient, name: int | str, fmt: str | None = None) -> Callable[[], Schema]:

@@ -235,3 +235,13 @@ def test_json_within_is_json(registry):
     message.counts["é"] = 1
     values, _ = written_by_confluent(serializer(registry, Reading), [message], "t")
     assert json.loads(decoder_of(registry).decode(values).data["counts"][0].as_py()) == {"é": 1}
+
+
+@pytest.mark.kafka
+def test_a_registry_that_is_no_test_double_is_read_as_well(apicurio, topic_name):
+    config = KafkaConfig.of("a:1", {"schema.registry.url": apicurio.url})
+    with SchemaRegistryClient({"url": apicurio.url}) as client, config.registry:
+        writer = ProtobufSerializer(Other, client, {"use.deprecated.format": False})
+        values, _ = written_by_confluent(writer, [Other(n=1), Other(n=2)], topic_name)
+        for name in ("protobuf", "auto"):
+            assert decoder(name, config).decode(values).data.to_pydict() == {"n": [1, 2]}
