@@ -74,7 +74,7 @@ def milliseconds(when: Time, *, at: int | None = None) -> int:
 
 
 def interval(start: Time | None, stop: Time | None, known: tuple[int, int]) -> tuple[int, int]:
-    """Return an interval in milliseconds; what is not given is the end of what is ``known``.
+    """Return an interval in milliseconds; what is not given is the end of what is ``known``, or now if that is later.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def interval(start: Time | None, stop: Time | None, known: tuple[int, int]) -> t
     """
     at = now()
     first = known[0] if start is None else milliseconds(start, at=at)
-    last = known[1] if stop is None else milliseconds(stop, at=at)
+    last = max(known[1], at if start is not None else 0) if stop is None else milliseconds(stop, at=at)
     if last <= first and isinstance(stop, str) and TIME_OF_DAY.fullmatch(stop.strip()) and at - first < DAY:
         last += DAY  # "10:00" to "10:30", asked at 10:15
     if first >= last:

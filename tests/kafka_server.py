@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import subprocess
 import uuid
 from pathlib import Path
@@ -104,7 +103,7 @@ class KafkaServer(JavaServer):
     def prepare(self) -> None:
         """Format the data folder before the first start."""
         if not self._data.exists():
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            cluster = uuid.uuid4().hex[:22]
             tool = self._main("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
             subprocess.run(self.java(*tool), check=True, capture_output=True, timeout=60)
 

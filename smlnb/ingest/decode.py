@@ -14,6 +14,7 @@ from smlnb.ingest.decoded import Decoded, Decoder, Headers
 from smlnb.ingest.framed_decode import FramedDecoder
 from smlnb.ingest.framing import schema_header
 from smlnb.ingest.json_decode import JsonDecoder
+from smlnb.ingest.json_envelope import EnvelopeDecoder
 from smlnb.ingest.number_decode import BinaryNumberDecoder, NumberDecoder
 from smlnb.ingest.protobuf_decode import plain_protobuf_decoder
 
@@ -22,6 +23,7 @@ __all__ = ["Format", "decoder"]
 Format = Literal[
     "auto",
     "json",
+    "json-envelope",
     "avro",
     "avro-plain",
     "csv",
@@ -54,6 +56,8 @@ def decoder(value_format: str, config: KafkaConfig | None = None, **options: Any
         One of
 
         - ``"json"``: objects; those within become columns by their path.
+        - ``"json-envelope"``: ``{"schema": ..., "payload": ...}``, as Kafka Connect writes JSON with its schema; the
+          payload is read. What is no envelope is read as JSON.
         - ``"avro"``, ``"protobuf"``, ``"json-schema"``: the schema of each record is in the registry of ``config``, and
           its id or GUID before the record or in its headers.
         - ``"avro-plain"``, ``"protobuf-plain"``: nothing stands before the record, and the schema is given here.
@@ -129,6 +133,7 @@ def _auto(config: KafkaConfig | None, known: Collection[str] = ()) -> Decoder:
 _MAKERS: Mapping[str, Callable[..., Decoder]] = {
     "auto": _auto,
     "json": lambda _: JsonDecoder(),
+    "json-envelope": lambda _: EnvelopeDecoder(),
     "avro": _avro,
     "avro-plain": lambda _, schema: plain_avro_decoder(schema),
     "csv": lambda _, **options: CsvDecoder(**options),

@@ -175,13 +175,8 @@ class Explorer(Panel):
 
     def _state(self) -> tuple[Any, ...]:
         """Return what the drawing depends on: for a period, it changes with time, too."""
-        ever = self.period.value == EVER
-        return (
-            self.project.version if ever else now() // EVERY,
-            self.period.value,
-            self.chosen.value,
-            self.tails.value,
-        )
+        changes = self.project.version if self.period.value == EVER else now() // EVERY
+        return (changes, self.period.value, self.chosen.value, self.tails.value)
 
     def _summary(self) -> TableSummary | None:
         """Return the statistics of the chosen period; None if it has no rows."""

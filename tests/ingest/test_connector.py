@@ -237,6 +237,13 @@ def test_options_of_a_new_project_are_taken(local_broker, topic):
 
 CONVERTED = [
     ("org.apache.kafka.connect.json.JsonConverter", {"value.converter.schemas.enable": "false"}, b'{"x": 2.5}', "x"),
+    (
+        "org.apache.kafka.connect.json.JsonConverter",
+        {"value.converter.schemas.enable": "true"},
+        b'{"schema": {"type": "struct"}, "payload": {"x": 2.5}}',
+        "x",
+    ),
+    ("org.apache.kafka.connect.json.JsonConverter", {}, b'{"x": 2.5}', "x"),
     ("org.apache.kafka.connect.storage.StringConverter", {}, b'{"x": 2.5}', "x"),
     ("org.apache.kafka.connect.converters.DoubleConverter", {}, struct.pack(">d", 2.5), "value"),
 ]

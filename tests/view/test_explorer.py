@@ -126,9 +126,9 @@ def test_the_statistics_of_a_period_are_shown_where_the_past_is_kept() -> None:
     assert "Statistics of all rows so far" in panel._table.value
     panel.period.value = "the last 10 minutes"
     assert "Statistics of the last 10 minutes" in panel._table.value
-    assert sum(panel.figures.state["h0"]["data"]["count"]) == 100
+    assert ">100<" in panel._table.value
     panel.period.value = "the latest records"
-    assert sum(panel.figures.state["h0"]["data"]["count"]) <= 100
+    assert ">100<" in panel._table.value
     quiet = Project("q", types="C", columns=["x"], history=True)
     quiet.learn({"x": [1.0]}, times=[clock.now() - 7_200_000])
     panel = explore(quiet)
@@ -136,7 +136,8 @@ def test_the_statistics_of_a_period_are_shown_where_the_past_is_kept() -> None:
     assert "No rows in the last minute" in panel._table.value
     assert panel.error is None
     assert panel.period in panel.body.children
-    assert (plain := explore(learned())).period not in plain.body.children
+    plain = explore(learned())
+    assert plain.period not in plain.body.children
 
 
 def test_the_buttons_do_what_the_feed_does() -> None:
