@@ -64,6 +64,8 @@ class Batch:
         The undecoded records, row by row, for dead letters.
     times : array of int64, shape (rows,), optional
         The time of each row, in milliseconds since 1970.
+    lost : tuple of (int, int)
+        Intervals of offsets within [start, stop) that the broker's retention had deleted before they were read.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class Batch:
     refused: tuple[Refusal, ...] = ()
     raw: Sequence[tuple[bytes | None, bytes | None]] | None = field(default=None, repr=False)
     times: NDArray[np.int64] | None = field(default=None, repr=False)
+    lost: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.data.num_rows != len(self.offsets):
@@ -90,9 +93,16 @@ class Batch:
             raise ValueError(f"{len(self.offsets)} rows but {len(self.times)} times")
         if not 0 <= self.start <= self.stop:
             raise ValueError(f"positions [{self.start}, {self.stop}) are no interval")
+        if not all(self.start <= first < after <= self.stop for first, after in self.lost):
+            raise ValueError(f"what is lost, {self.lost}, is not within [{self.start}, {self.stop})")
 
     def __len__(self) -> int:
         return int(self.data.num_rows)
+
+    @property
+    def offsets_lost(self) -> int:
+        """How many offsets of the interval are lost."""
+        return sum(after - first for first, after in self.lost)
 
     @property
     def where(self) -> str:

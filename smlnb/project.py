@@ -171,8 +171,10 @@ class Project(Past):
         with self._lock:
             by_partition = {key: (s.n, s.refused) for key, s in sorted(self._shards.items())}
             shards = [shard for _, shard in self._all_shards()]
-            refused, filtered = sum(s.refused for s in shards), sum(s.filtered for s in shards)
-            return Counts(self.n, refused, by_partition, filtered, sum(s.forgotten for s in shards))
+            refused, filtered, forgotten, lost = (
+                sum(getattr(shard, what) for shard in shards) for what in ("refused", "filtered", "forgotten", "lost")
+            )
+            return Counts(self.n, refused, by_partition, filtered, forgotten, lost)
 
     @property
     def options(self) -> Options:
@@ -255,6 +257,8 @@ class Project(Past):
                     self._shards[key] = Shard(self._schema, self._options, batch.start, encoding=self._encoding)
                 shard = self._shards[key]
                 self._keep_latest(shard.learn(intake.rows, batch.stop, intake.refused_at, intake.filtered_at))
+                shard.lost += batch.offsets_lost
+                self._journal.note(source, "lost", batch.offsets_lost)
             self._journal.note(source, "learned", rows)
             self._journal.note(source, "refused", refused)
             self._journal.note(source, "filtered", filtered)

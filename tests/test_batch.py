@@ -62,3 +62,5 @@ def test_a_batch_checks_what_it_carries() -> None:
         Batch(pa.record_batch(COLUMNS), "t", 0, 0, 2, np.array([0]))
     with pytest.raises(ValueError, match="no interval"):
         Batch(pa.record_batch(COLUMNS), "t", 0, 5, 2, np.array([3, 4]))
+    with pytest.raises(ValueError, match="what is lost"):
+        Batch(pa.record_batch(COLUMNS), "t", 0, 5, 9, np.array([7, 8]), lost=((4, 6),))

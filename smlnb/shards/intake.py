@@ -48,6 +48,9 @@ class Counts:
         Left out by the row filter.
     forgotten : int
         Learned once, and taken out again.
+    lost : int
+        Offsets that were deleted before they were read, where a feed was told to count these: so many records, or fewer
+        if compaction or transactions had left holes.
     """
 
     learned: int
@@ -55,6 +58,7 @@ class Counts:
     by_partition: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     filtered: int = 0
     forgotten: int = 0
+    lost: int = 0
 
 
 class Types:

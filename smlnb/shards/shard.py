@@ -53,6 +53,8 @@ class Shard:
         Records that were left out, those of the tail included.
     forgotten : int
         Records that were taken out again.
+    lost : int
+        Offsets that were deleted before they were read.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Shard:
         self.encoding = encoding or Encoding()
         self.block = block or min(BLOCK, max(100, BLOCK_VALUES // max(1, len(schema.numeric))))
         self.sealed_at = position
-        self.forgotten = 0
+        self.forgotten = self.lost = 0
         self._refused = self._filtered = 0  # in the sealed statistics
         self._sealed = Timeline(schema, options)
         self._tail = Tail(schema, options, position, self.encoding)
@@ -229,6 +231,7 @@ class Shard:
         self._refused += other._refused
         self._filtered += other._filtered
         self.forgotten += other.forgotten
+        self.lost += other.lost
 
     def copy(self, schema: Schema | None = None, encoding: Encoding | None = None) -> Shard:
         """Return an independent copy, of another project if its schema and encoders are given."""
@@ -248,6 +251,7 @@ class Shard:
             "refused": self._refused,
             "filtered": self._filtered,
             "forgotten": self.forgotten,
+            "lost": self.lost,
             "sealed": self._sealed.state(),
             "tail": self._tail.state(),
         }
@@ -257,6 +261,7 @@ class Shard:
         """Rebuild what :meth:`state` returned."""
         shard = cls(schema, options, state["sealed_at"], state["block"], encoding)
         shard._refused, shard._filtered, shard.forgotten = state["refused"], state["filtered"], state["forgotten"]
+        shard.lost = state.get("lost", 0)
         shard._sealed = Timeline.from_state(state["sealed"], schema, options)
         shard._tail = Tail.from_state(state["tail"], schema, options, encoding)
         return shard

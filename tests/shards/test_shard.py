@@ -166,3 +166,24 @@ def test_columns_of_another_type_in_one_block_are_one_column() -> None:
 def test_the_block_is_smaller_where_rows_are_wide(width: int, block: int) -> None:
     wide = Project("w", types=["C"] * width, columns=[f"x{i}" for i in range(width)])
     assert Shard(wide.schema, wide.options).block == block
+
+
+def test_what_retention_deleted_is_counted_as_lost_over_crashes_and_is_no_gap() -> None:
+    running = project()
+    running.learn(batch(0, 100))
+    first, after = 100, BLOCK + 50
+    rest = batch(after, after + 100)
+    running.learn(
+        Batch(rest.data, "t", 0, first, rest.stop, rest.offsets, times=rest.times, lost=((first, after),)),
+    )
+    assert running.counts.lost == after - first
+    assert running.positions == {("t", 0): rest.stop}
+    lines = running.log().set_index("action")["rows"]
+    assert lines["lost"] == after - first
+    again = Project.from_state(running.state())
+    again.rewind({("t", 0): after})  # the block's beginning is gone: what is known of it is kept
+    assert again.counts == running.counts
+    assert again.positions == running.positions
+    other = project()
+    other.learn(Batch(rest.data, "t", 1, after, rest.stop, rest.offsets, times=rest.times))
+    assert (again + other).counts.lost == after - first
