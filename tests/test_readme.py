@@ -32,6 +32,16 @@ def test_the_notebook_snippet_and_the_pipeline_run_one_after_the_other(tmp_path:
     assert (tmp_path / "plant.db").exists()
 
 
+def test_the_past_can_be_asked_as_it_shows() -> None:
+    block = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[2]
+    assert "plant.between" in block
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin"}
+    end = "\nassert plant.compare(('-60min', '-35min'), ('-25min', None)).table.loc['heat', 'drifts']"
+    command = [sys.executable, "-W", "error", "-c", "import smlnb\n" + block + end]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 def test_the_pictures_that_it_shows_are_there() -> None:
     pictures = [path for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README) if not path.startswith("http")]
     assert len(pictures) >= 3
