@@ -211,6 +211,7 @@ def test_a_registry_that_refuses_the_login_or_is_gone_is_an_error_without_the_se
         FramedDecoder(KafkaConfig.of("a:1", keys)).decode(values)
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(
         st.fixed_dictionaries(

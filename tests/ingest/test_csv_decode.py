@@ -6,7 +6,7 @@ import io
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smlnb.errors import ConfigError
@@ -149,6 +149,7 @@ def test_a_delimiter_is_one_character(delimiter):
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map("t{}".format)  # no numbers
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False), texts)))
 def test_what_comes_out_is_what_the_standard_library_wrote(rows):
     decoded = CsvDecoder("i,x,s").decode([line(i, repr(x), s) for i, x, s in rows])
@@ -160,6 +161,7 @@ def test_what_comes_out_is_what_the_standard_library_wrote(rows):
         assert (row["x"], row["s"] or "") == (x, s)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-1000, 1000), st.text("ab ,;\"'", max_size=6).map("t{}".format)), min_size=1))
 def test_what_comes_out_is_what_polars_reads(rows):
     values = [line(i, s) for i, s in rows]
@@ -170,6 +172,7 @@ def test_what_comes_out_is_what_polars_reads(rows):
     assert [s or "" for s in found.data["s"].to_pylist()] == [s or "" for s in expected["s"].to_list()]
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.binary(max_size=20) | st.text('1,2."\n\r;tf', max_size=12).map(str.encode)))
 def test_no_bytes_raise_and_each_value_is_a_row_or_refused(values):
     decoded = CsvDecoder("a,b").decode(values)

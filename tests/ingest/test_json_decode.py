@@ -5,7 +5,7 @@ import math
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smlnb.ingest.decoded import EMPTY, NO_FIELDS, TOMBSTONE
@@ -285,6 +285,7 @@ nested = st.fixed_dictionaries(
 records = st.lists(nested, min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(batches=st.lists(records, min_size=1, max_size=3), ascii_only=st.booleans())
 def test_what_comes_out_is_what_the_standard_library_reads(batches, ascii_only):
     decoder = JsonDecoder()
@@ -301,6 +302,7 @@ def test_what_comes_out_is_what_the_standard_library_reads(batches, ascii_only):
             }
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40) | st.text(max_size=20).map(lambda t: f'{{"x": {t}}}'.encode()), max_size=20))
 def test_no_bytes_raise_and_each_value_is_a_row_or_refused(values):
     decoded = JsonDecoder().decode(values)

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smlnb.errors import ConfigError
@@ -97,6 +97,7 @@ def test_there_is_no_other_kind():
         BinaryNumberDecoder("half")
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats() | st.integers(-(2**53), 2**53), max_size=20))
 def test_text_gives_back_what_was_written(numbers):
     texts = [str(n).replace("inf", "Infinity").replace("nan", "NaN").encode() for n in numbers]
@@ -105,6 +106,7 @@ def test_text_gives_back_what_was_written(numbers):
     assert np.array_equal(decoded.data["value"].to_numpy(), np.array(numbers, float), equal_nan=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.binary(max_size=12) | st.text("0123456789.eE+- NaInfty", max_size=8).map(str.encode)))
 def test_no_bytes_raise_and_each_value_is_a_row_or_refused(values):
     for kind in ("number", "double", "short"):
