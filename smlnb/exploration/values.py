@@ -50,7 +50,7 @@ def distinct(summary: TableSummary, attributes: Sequence[str] | None = None) -> 
 
 
 def frequent(summary: TableSummary, name: str, top: int = 10) -> pd.DataFrame:
-    """Return the most frequent values of a binary, category or text attribute, or a continuous one.
+    """Return the most frequent values of a binary, category or text attribute, or items of a list attribute.
 
     Values of continuous attributes are counted in a project made with ``distinct=True``.
 
@@ -67,8 +67,11 @@ def frequent(summary: TableSummary, name: str, top: int = 10) -> pd.DataFrame:
         If it is continuous and such values are not counted, or something was forgotten.
     """
     profile = _profile(summary)
-    _check_counted(summary, profile, name)
-    often = profile.frequent[name]
+    if name in profile.list_names:
+        often = profile.lists.items[profile.list_names.index(name)]
+    else:
+        _check_counted(summary, profile, name)
+        often = profile.frequent[name]
     return pd.DataFrame({"value": often.values, "low": often.low, "high": often.high})[:top]
 
 
@@ -108,7 +111,7 @@ def _check_counted(summary: TableSummary, profile: ProfileSummary, name: str) ->
             f"The different values of {name!r} are not counted: it is continuous, and that takes some 400 ns a value. "
             "Learn into a project made with Project(..., distinct=True) if it is worth that.",
         )
-    raise UnknownAttributeError.of(name, profile.distinct)
+    raise UnknownAttributeError.of(name, [*profile.distinct, *profile.list_names])
 
 
 def _profile(summary: TableSummary) -> ProfileSummary:
