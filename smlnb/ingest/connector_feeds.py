@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import fields
-from typing import Final
 
 from smlnb.errors import BrokerUnavailableError, TopicError
 from smlnb.ingest.config import KafkaConfig
@@ -19,8 +17,6 @@ from smlnb.ingest.topics import list_topics, watermarks
 __all__ = ["ConnectorFeeds"]
 
 Place = tuple[str, int]
-
-_SUMMED: Final = [f.name for f in fields(Metrics) if f.name not in ("state", "broker_error", "partitions")]
 
 
 class ConnectorFeeds:
@@ -55,13 +51,7 @@ class ConnectorFeeds:
     @property
     def metrics(self) -> Metrics:
         """The numbers of all feeds together."""
-        parts = [feed.metrics for feed in self.all]
-        return Metrics(
-            state="",
-            **{name: sum(getattr(m, name) for m in parts) for name in _SUMMED},
-            broker_error=next((m.broker_error for m in parts if m.broker_error), None),
-            partitions={place: numbers for m in parts for place, numbers in m.partitions.items()},
-        )
+        return Metrics.together("", [feed.metrics for feed in self.all])
 
     def connect(self) -> None:
         """Let all of them run, where the projects stopped; make the first.

@@ -134,20 +134,33 @@ class Feed(Stoppable):
     def metrics(self) -> Metrics:
         """A snapshot of the numbers; ``rows`` are those learned since the feed was made.
 
-        ``read == rows + refused + filtered + pending`` holds in each snapshot.
+        ``read == rows + refused + filtered + pending`` holds in each snapshot, in total and per partition.
         """
-        counts = self._learn.counts
+        counts, reasons = self._learn.counts, self._learn.last_errors  # first: what is learned was read before
         metrics = self._source.metrics
-        rows, refused, filtered = (sum(c[i] for c in counts.values()) for i in range(3))
         parts = {}
         for place, part in metrics.partitions.items():
-            learned, unfit, _ = counts.get(place, (0, 0, 0))
-            parts[place] = replace(part, rows=learned, refused=unfit)
-        done = rows + refused + filtered
-        read = max(metrics.read, done)
-        return replace(
-            metrics, read=read, rows=rows, refused=refused, filtered=filtered, pending=read - done, partitions=parts
-        )
+            learned, unfit, filtered = counts.get(place, (0, 0, 0))
+            done = learned + unfit + filtered
+            read = max(part.read, done)
+            parts[place] = replace(
+                part,
+                rows=learned,
+                refused=unfit,
+                filtered=filtered,
+                read=read,
+                pending=read - done,
+                last_error=reasons.get(place, part.last_error),
+            )
+        summed = {
+            name: sum(getattr(p, name) for p in parts.values())
+            for name in ("read", "rows", "refused", "filtered", "pending")
+        }
+        last = metrics.last_error
+        if self.error is None and reasons:
+            (topic, partition), reason = list(reasons.items())[-1]
+            last = f"{topic}[{partition}] {reason}"
+        return replace(metrics, last_error=last, partitions=parts, **summed)
 
     def start(self) -> None:
         """Begin to learn, where the project stopped; nothing happens if it is running."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import threading
 import time
 import weakref
@@ -28,8 +29,10 @@ from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.deadletter import DeadLetters
 from smlnb.ingest.decode import decoder
 from smlnb.ingest.decoded import TOMBSTONE, Decoded
-from smlnb.ingest.metrics import Metrics, PartitionMetrics, Rate
+from smlnb.ingest.meter import Meter, log_refusals
+from smlnb.ingest.metrics import Metrics
 from smlnb.ingest.reader import Chunk, Place, Reader
+from smlnb.logs import Seldom, event, quiet_logger
 
 __all__ = ["from_kafka_arrow"]
 
@@ -41,6 +44,7 @@ LOOK = 10.0  # seconds between looks for partitions that were added to the topic
 JOIN = 30.0  # seconds that stop() waits for the batch that is being worked on
 CLOSE = 2.0  # seconds that it waits for the connection to close
 
+_log = quiet_logger(__name__)
 _NOTHING = Decoded(pa.RecordBatch.from_arrays([], names=[]), np.empty(0, np.int64))
 
 _running: weakref.WeakSet[from_kafka_arrow] = weakref.WeakSet()
@@ -118,9 +122,8 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             self._check_dead_letter_topic()
         self._dead_letters: DeadLetters | None = None
         self._positions: dict[Place, int] = dict(positions or {})
-        self._counts: dict[Place, tuple[int, int]] = {}  # rows, refused
-        self._bytes = self._batches = self._read_before = 0
-        self._rate = Rate()
+        self._meter = Meter()
+        self._refusals = Seldom()
         self._reader: Reader | None = None
         self._thread: threading.Thread | None = None
         self._state = "created"
@@ -186,8 +189,9 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             group_id=self._group_id,
         )
         self._positions.update(reader.positions)
-        self._read_before = sum(map(sum, self._counts.values()))
-        self._reader = reader
+        with self.progress:
+            self._meter.begin()
+            self._reader = reader
         self._set("running")
         self._thread = threading.Thread(target=self._run, args=(reader,), name=f"smlnb-{self.topics[0]}", daemon=True)
         _running.add(self)
@@ -292,13 +296,23 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
                 raise StateMachineError(
                     f"Can't {what}: the source of {self._named} is {self._state}{why}. Use restart().",
                 )
-            self._state = state
+            changed, self._state = self._state != state, state
             self.progress.notify_all()
+        if changed:
+            self._say(state)
 
     def _set(self, state: str) -> None:
         with self.progress:
             self._state = state
             self.progress.notify_all()
+        self._say(state)
+
+    def _say(self, state: str) -> None:
+        m, level = self.metrics, logging.ERROR if state == "failed" else logging.INFO
+        why = None if m.last_error is None or state != "failed" else self.config.masked(m.last_error)
+        at, parts = self.config.bootstrap_servers, len(m.partitions)
+        counts = {"read": m.read, "rows": m.rows, "refused": m.refused, "lag": m.lag, "error": why}
+        event(_log, level, state, topics=self.topics, brokers=at, partitions=parts, **counts)
 
     def _join(self, timeout: float = JOIN) -> None:
         thread = self._thread
@@ -332,9 +346,11 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             state, failure = "failed", error
         finally:
             reader.commit(self._positions)
-            self._reader = None
+            with self.progress:
+                self._meter.end(reader)
+                self._reader = None
+                self.error = failure
             _running.discard(self)
-            self.error = failure
             self._set(state)
             reader.close()  # takes a while if the broker is gone
 
@@ -349,6 +365,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
                     break
                 self._work(reader.take(place))
             if time.monotonic() - committed >= COMMIT:
+                reader.see_ends()
                 reader.commit(self._positions)
                 committed = time.monotonic()
             if time.monotonic() - looked >= LOOK:
@@ -358,13 +375,16 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
                 looked = time.monotonic()
 
     def _work(self, chunk: Chunk) -> None:
+        begin = time.perf_counter()
         decoded = self._decoder.decode(chunk.values) if chunk.values else _NOTHING
+        seconds = time.perf_counter() - begin
         batch, failure = self._batch(chunk, decoded)
         if batch.stop > batch.start:
             if self.dead_letters is not None:
                 self.dead_letters.send(r for r in batch.refused if r.reason != TOMBSTONE)
             self._deliver(batch)
-            self._count(batch, _size(chunk.values))
+            done = len(batch) + len(batch.refused)
+            self._count(batch, _size(chunk.values if failure is None else chunk.values[:done]), seconds)
         if failure is not None:
             raise failure
 
@@ -407,16 +427,13 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         finally:
             del thread_state.asynchronous
 
-    def _count(self, batch: Batch, size: int) -> None:
-        place = (batch.topic, batch.partition)
+    def _count(self, batch: Batch, size: int, decode_seconds: float) -> None:
         with self.progress:
-            rows, refused = self._counts.get(place, (0, 0))
-            self._counts[place] = (rows + len(batch), refused + len(batch.refused))
-            self._positions[place] = batch.stop
-            self._batches += 1
-            self._bytes += size
-            self._rate.add(len(batch))
+            self._meter.count(batch, size, decode_seconds)
+            self._positions[batch.topic, batch.partition] = batch.stop
             self.progress.notify_all()
+        if batch.refused:
+            log_refusals(_log, self._refusals, batch.refused)
 
     # -- what can be seen --------------------------------------------
 
@@ -424,29 +441,8 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
     def metrics(self) -> Metrics:
         """A snapshot of the numbers."""
         with self.progress:
-            reader = self._reader
-            high = dict(reader.high) if reader is not None else {}
-            parts = {
-                place: PartitionMetrics(position, max(high.get(place, 0), position), *self._counts.get(place, (0, 0)))
-                for place, position in sorted(self._positions.items())
-            }
-            rows = sum(p.rows for p in parts.values())
-            refused = sum(p.refused for p in parts.values())
-            read = max(self._read_before + reader.read, rows + refused) if reader is not None else rows + refused
-            return Metrics(
-                state=self._state,
-                read=read,
-                rows=rows,
-                refused=refused,
-                pending=read - rows - refused,
-                bytes=self._bytes,
-                batches=self._batches,
-                lag=sum(p.lag for p in parts.values()),
-                rate=self._rate.per_second,
-                commit_errors=reader.commit_errors if reader is not None else 0,
-                broker_error=reader.broker_error if reader is not None else None,
-                partitions=parts,
-            )
+            why = None if self.error is None else str(self.error)
+            return self._meter.metrics(self._state, self._positions, self._reader, why)
 
     _ipython_display_ = None  # streamz' own shows every batch in an output widget from our thread
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final, Self
+
+import pandas as pd
 
 __all__ = ["Metrics", "PartitionMetrics", "Rate"]
+
+Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionMetrics:
-    """The numbers of one partition.
+    """The numbers of one partition; ``read == rows + refused + filtered + pending`` holds in each snapshot.
 
     Attributes
     ----------
@@ -22,13 +27,37 @@ class PartitionMetrics:
     high : int
         The partition's end, as far as known.
     rows, refused : int
-        Records emitted, and records that could not be decoded.
+        Records emitted, or learned by a feed, and records that could not be used.
+    filtered : int
+        Records that the project's row filter leaves out.
+    read : int
+        Records taken from the topic since the source was made, but those that a stop or a failure gave back.
+    pending : int
+        Records read and not yet done with.
+    lost : int
+        Records that retention deleted before they were read, where this is counted and not an error; not in ``read``.
+    bytes : int
+        Size of the values of the records done with.
+    rate : float
+        Rows per second over the last few seconds.
+    decode_seconds : float
+        Time spent in making columns of values.
+    last_error : str or None
+        Why a record was refused most recently, with its offset.
     """
 
     position: int
     high: int
     rows: int = 0
     refused: int = 0
+    filtered: int = 0
+    read: int = 0
+    pending: int = 0
+    lost: int = 0
+    bytes: int = 0
+    rate: float = 0.0
+    decode_seconds: float = 0.0
+    last_error: str | None = None
 
     @property
     def lag(self) -> int:
@@ -36,9 +65,26 @@ class PartitionMetrics:
         return max(self.high - self.position, 0)
 
 
+_COLUMNS: Final = (
+    "read",
+    "rows",
+    "refused",
+    "filtered",
+    "pending",
+    "lost",
+    "position",
+    "high",
+    "lag",
+    "bytes",
+    "rate",
+    "decode_seconds",
+    "last_error",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """A snapshot; ``read == rows + refused + filtered + pending`` holds in each.
+    """A snapshot; ``read == rows + refused + filtered + pending`` holds in each, in total and per partition.
 
     Attributes
     ----------
@@ -46,13 +92,15 @@ class Metrics:
     read : int
         Records that were taken from the topic, since the source was made.
     rows : int
-        Records decoded and emitted.
+        Records decoded and emitted; of a feed, those learned.
     refused : int
-        Records that could not be decoded, tombstones included.
+        Records that could not be used, tombstones included.
     filtered : int
         Records that the project's row filter leaves out.
     pending : int
         Records read and not yet done with.
+    lost : int
+        Records that retention deleted before they were read, where this is counted and not an error; not in ``read``.
     bytes : int
         Size of the values of the records emitted or refused.
     batches : int
@@ -60,10 +108,14 @@ class Metrics:
         Offsets from the positions to the ends of all partitions.
     rate : float
         Rows per second over the last few seconds.
+    decode_seconds : float
+        Time spent in making columns of values.
     commit_errors : int
         Commits that failed; they matter for lag tools only.
     broker_error : str or None
         Why the broker can't be reached, while that is so.
+    last_error : str or None
+        Why it failed, or else why a record was refused most recently.
     partitions : mapping of (topic, partition) to PartitionMetrics
     """
 
@@ -73,19 +125,79 @@ class Metrics:
     refused: int = 0
     filtered: int = 0
     pending: int = 0
+    lost: int = 0
     bytes: int = 0
     batches: int = 0
     lag: int = 0
     rate: float = 0.0
+    decode_seconds: float = 0.0
     commit_errors: int = 0
     broker_error: str | None = None
-    partitions: Mapping[tuple[str, int], PartitionMetrics] = field(default_factory=dict)
+    last_error: str | None = None
+    partitions: Mapping[Place, PartitionMetrics] = field(default_factory=dict)
+
+    @classmethod
+    def together(cls, state: str, parts: Sequence[Metrics]) -> Self:
+        """Return the numbers of several sources as one; they read different partitions.
+
+        Examples
+        --------
+        >>> Metrics.together("running", [Metrics("running", rows=2), Metrics("running", rows=3)]).rows
+        5
+        """
+        summed = [f.name for f in fields(cls) if f.type in ("int", "float")]
+        return cls(
+            state=state,
+            **{name: sum(getattr(m, name) for m in parts) for name in summed},
+            broker_error=next((m.broker_error for m in parts if m.broker_error), None),
+            last_error=next((m.last_error for m in parts if m.last_error), None),
+            partitions={place: numbers for m in parts for place, numbers in m.partitions.items()},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as for JSON; partitions are named ``topic[0]``."""
         plain = {k: v for k, v in asdict(self).items() if k != "partitions"}
         plain["partitions"] = {f"{t}[{p}]": {**asdict(m), "lag": m.lag} for (t, p), m in self.partitions.items()}
         return plain
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per partition: records, position, end, lag, bytes, rate, time of decoding, last error.
+
+        Examples
+        --------
+        >>> Metrics("running", partitions={("t", 0): PartitionMetrics(3, 10, rows=3)}).frame()["lag"].tolist()
+        [7]
+        """
+        rows = [[getattr(m, name) for name in _COLUMNS] for m in self.partitions.values()]
+        index = pd.MultiIndex.from_tuples(list(self.partitions), names=["topic", "partition"])
+        if not rows:
+            index = pd.MultiIndex.from_arrays([[], []], names=["topic", "partition"])
+        return pd.DataFrame(rows, index=index, columns=list(_COLUMNS))
+
+    def _repr_html_(self) -> str:
+        facts = [("state", self.state), ("records read", f"{self.read:,}"), ("of these used", f"{self.rows:,}")]
+        facts += [
+            (name, f"{getattr(self, name):,}")
+            for name in ("refused", "filtered", "pending", "lost")
+            if name in ("refused", "pending") or getattr(self, name)
+        ]
+        facts += [
+            ("to go", f"{self.lag:,}"),
+            ("rate", f"{self.rate:,.0f} per second"),
+            ("size", f"{self.bytes:,} bytes in {self.batches:,} batches"),
+            ("decoding", f"{self.decode_seconds:.2f} s"),
+        ]
+        facts += [(n.replace("_", " "), t) for n in ("broker_error", "last_error") if (t := getattr(self, n))]
+        table = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
+        frame = self.frame().drop(columns=["read"] if self.pending == 0 else [])
+        formats: dict[str, Callable[[Any], str]] = {
+            name: "{:,.0f}".format for name in frame.columns if name not in ("last_error", "decode_seconds")
+        }
+        formats["decode_seconds"] = "{:.2f}".format
+        frame["last_error"] = [text or "" for text in frame["last_error"]]
+        parts: str = frame.to_html(formatters=formats, escape=True, border=0)
+        many = f"<details><summary>{len(frame)} partitions</summary>{parts}</details>"
+        return f"<table>{table}</table>{parts if len(frame) <= 8 else many}"
 
 
 class Rate:

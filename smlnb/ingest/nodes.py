@@ -11,10 +11,14 @@ from smlnb.batch import Batch
 from smlnb.errors import BadRecordsError
 from smlnb.ingest.deadletter import DeadLetters
 from smlnb.ingest.kept import Kept
+from smlnb.ingest.meter import last_reason, log_refusals
+from smlnb.logs import Seldom, quiet_logger
 from smlnb.project import Project
 from smlnb.shards.intake import Learned
 
 __all__ = ["learn"]
+
+_log = quiet_logger(__name__)
 
 
 @Stream.register_api()
@@ -42,6 +46,8 @@ class learn(Kept):  # noqa: N801 - streamz names its nodes like functions
     counts : dict of (topic, partition) to (learned, refused, filtered)
         Refused are records that could not be decoded and records that did not fit; filtered are those that the
         project's row filter leaves out.
+    last_errors : dict of (topic, partition) to str
+        Why a record was refused most recently, with its offset; the partition that this happened in last comes last.
 
     Examples
     --------
@@ -68,6 +74,8 @@ class learn(Kept):  # noqa: N801 - streamz names its nodes like functions
         self.dead_letters = dead_letters
         self.strict = strict
         self._counts: dict[tuple[str, int], tuple[int, int, int]] = {}
+        self._last_errors: dict[tuple[str, int], str] = {}
+        self._refusals = Seldom()
         self._lock = threading.Lock()
         super().__init__(upstream, **kwargs)
 
@@ -77,20 +85,36 @@ class learn(Kept):  # noqa: N801 - streamz names its nodes like functions
         with self._lock:
             return dict(self._counts)
 
+    @property
+    def last_errors(self) -> dict[tuple[str, int], str]:
+        """Why a record was refused most recently, per (topic, partition)."""
+        with self._lock:
+            return dict(self._last_errors)
+
     def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:  # noqa: ARG002 - streamz passes them
         """Learn one batch and pass it on."""
         if not self.strict and self._knows(x):
             return self._emit(x, metadata=metadata)
         learned = self._learn(x)
         if isinstance(x, Batch):
-            with self._lock:
-                rows, refused, filtered = self._counts.get((x.topic, x.partition), (0, 0, 0))
-                self._counts[x.topic, x.partition] = (
-                    rows + learned.rows,
-                    refused + len(learned.refused) + len(x.refused),
-                    filtered + learned.filtered,
-                )
+            self._count(x, learned)
         return self._emit(x, metadata=metadata)
+
+    def _count(self, batch: Batch, learned: Learned) -> None:
+        place = (batch.topic, batch.partition)
+        reason = last_reason(learned.refused) or last_reason(batch.refused)
+        with self._lock:
+            rows, refused, filtered = self._counts.get(place, (0, 0, 0))
+            self._counts[place] = (
+                rows + learned.rows,
+                refused + len(learned.refused) + len(batch.refused),
+                filtered + learned.filtered,
+            )
+            if reason is not None:
+                self._last_errors.pop(place, None)
+                self._last_errors[place] = reason
+        if learned.refused:
+            log_refusals(_log, self._refusals, learned.refused)
 
     def _knows(self, x: Any) -> bool:
         if not isinstance(x, Batch) or x.stop <= x.start:

@@ -124,7 +124,7 @@ class Reader:
         self.high: dict[Place, int] = {}
         self.commit_errors = 0
         self._broker_error = ("", -OUTAGE)
-        self.read = 0
+        self.read: dict[Place, int] = {}
         self.pending = 0
         self._batch_rows = batch_rows
         self._one_topic = topics[0] if len(topics) == 1 else None
@@ -231,7 +231,7 @@ class Reader:
         buffer.stamps.append(np.fromiter(map(TIME, map(Message.timestamp, messages)), np.int64, len(messages)))
         buffer.stop = last + 1
         self.high[place] = max(self.high[place], last + 1)
-        self.read += len(messages)
+        self.read[place] = self.read.get(place, 0) + len(messages)
         self.pending += len(messages)
 
     def _check_hole(self, place: Place, position: int) -> None:
@@ -302,6 +302,12 @@ class Reader:
                     buffer = self._begin(place, None, "earliest")
                     self._consumer.incremental_assign([TopicPartition(*place, buffer.start)])
                     self._buffers[place] = buffer
+
+    def see_ends(self) -> None:
+        """Take note of the ends of the partitions as of what was fetched last; nobody is asked."""
+        for place in self._buffers:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            self.high[place] = max(self.high[place], high)
 
     def commit(self, positions: Mapping[Place, int]) -> None:
         """Tell the consumer group the positions, without waiting; for lag tools only."""
