@@ -30,6 +30,8 @@ class Refusal:
         For people.
     key, value : bytes or None
         The record as it was on the topic.
+    attribute : str
+        The one that it does not fit; empty if it could not be decoded.
     """
 
     topic: str
@@ -39,6 +41,7 @@ class Refusal:
     reason: str
     key: bytes | None = field(default=None, repr=False)
     value: bytes | None = field(default=None, repr=False)
+    attribute: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,6 +24,7 @@ from smlnb.exploration.association import correlation_ratio, information_gain, m
 from smlnb.exploration.collinearity import partial_correlation, partial_correlations, vif
 from smlnb.exploration.density import Density, conditional_density, density
 from smlnb.exploration.means import t_test, z_test
+from smlnb.exploration.multiple import correlation_tests, group_tests
 from smlnb.exploration.proportions import proportion_test
 from smlnb.exploration.quantiles import quantile, quantiles
 from smlnb.exploration.reduction import pca, svd
@@ -124,6 +125,9 @@ class Explorable(ABC):
     proportions = question(proportion_test)
     anova = question(anova)
     chi2 = question(chi2_test)
+
+    group_tests = question(group_tests)
+    correlation_tests = question(correlation_tests)
 
     # all attributes
     correlation = question(bivariate_matrices.correlation)

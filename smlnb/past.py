@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from smlnb.batch import as_record_batch
 from smlnb.clock import Time, interval, written
 from smlnb.errors import ForgetError, NotEnoughDataError, StateMachineError, StatisticsError
 from smlnb.explorable import Explorable
+from smlnb.exploration.alerts import Limits, alerts
 from smlnb.exploration.drift import Drift, Thresholds, drift
 from smlnb.exploration.fading import Fading
 from smlnb.journal import Journal
@@ -52,6 +54,17 @@ class Past(Explorable):
     """By rows; of the sealed rows, and of those of tails that came from a file."""
     _latest_sealed: Recent | None
     """Without those tails."""
+
+    @property
+    def refused_by_attribute(self) -> dict[str, int]:
+        """Records that did not fit, by attribute; under the empty name those that could not be decoded."""
+        with self._lock:
+            total: Counter[str] = sum((shard.refused_by_attribute for _, shard in self._all_shards()), Counter())
+            return dict(total)
+
+    def alerts(self, limits: Limits | None = None, *, refused: Mapping[str, int] | None = None) -> pd.DataFrame:
+        """Return what is odd, refused records included; see :func:`smlnb.exploration.alerts.alerts`."""
+        return alerts(self.summary(), limits, refused=self.refused_by_attribute if refused is None else refused)
 
     def _all_shards(self) -> Iterator[tuple[Key | None, Shard]]:
         yield None, self._direct

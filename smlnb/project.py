@@ -245,13 +245,12 @@ class Project(Past):
                 )
             # from here on nothing can be refused: state and position change together
             self._grow(intake.schema)
-            rows, refused, filtered = len(intake.rows), len(intake.refused), len(intake.filtered_at)
+            rows, refused, filtered = len(intake.rows), len(intake.refused_at), len(intake.filtered_at)
             if batch is None:
                 source = "direct"
-                self._keep_latest(self._direct.learn_directly(intake.rows, refused, filtered))
+                self._keep_latest(self._direct.learn_directly(intake.rows, intake.refused_at, filtered))
             else:
                 source = f"{batch.topic}[{batch.partition}]"
-                refused = len(intake.refused_at)
                 key = (batch.topic, batch.partition)
                 if key not in self._shards:
                     self._shards[key] = Shard(self._schema, self._options, batch.start, encoding=self._encoding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -119,8 +119,15 @@ class Schema:
     """
 
     attributes: tuple[Attribute, ...] = ()
+    numeric: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """The names of the continuous and binary attributes."""
+    categories: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """The names of the category attributes."""
 
     def __post_init__(self) -> None:
+        numeric = tuple(a.name for a in self.attributes if a.kind.is_numeric)
+        object.__setattr__(self, "numeric", numeric)  # asked for with every block
+        object.__setattr__(self, "categories", tuple(a.name for a in self.attributes if a.kind is Kind.CATEGORY))
         seen: set[str] = set()
         for attribute in self.attributes:
             if attribute.name in seen:
@@ -166,16 +173,6 @@ class Schema:
     def letters(self) -> str:
         """The kinds as people write them, ``C,C,X``."""
         return ",".join(a.kind for a in self.attributes)
-
-    @property
-    def numeric(self) -> tuple[str, ...]:
-        """The names of the continuous and binary attributes."""
-        return tuple(a.name for a in self.attributes if a.kind.is_numeric)
-
-    @property
-    def categories(self) -> tuple[str, ...]:
-        """The names of the category attributes."""
-        return tuple(a.name for a in self.attributes if a.kind is Kind.CATEGORY)
 
     def __iter__(self) -> Iterator[Attribute]:
         return iter(self.attributes)

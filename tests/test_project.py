@@ -139,6 +139,20 @@ def test_a_bad_record_teaches_nothing_or_is_refused_alone() -> None:
     assert project.univariate().loc["x", "mean"] == 2.0
 
 
+def test_what_does_not_fit_is_counted_by_attribute_and_pointed_at() -> None:
+    project = Project("p", types={"x": "C", "b": "B", "c": "T"})
+    project.learn(batch({"x": [1.0] * 8, "b": [1] * 8, "c": ["a"] * 8}, 0))
+    project.learn(batch({"x": ["up", "2", "down"], "b": [1, 7, 0], "c": ["a"] * 3}, 8), on_bad="refuse")
+    poison = Refusal("t", 0, 11, "decode", "broken")
+    project.learn(Batch(pa.record_batch({"x": [1.0]}), "t", 0, 11, 13, np.array([12]), refused=(poison,)))
+    assert project.refused_by_attribute == {"x": 2, "b": 1, "": 1}
+    alerts = project.alerts()
+    assert set(alerts.loc[alerts["alert"] == "refused", "attribute"]) >= {"x", "b"}
+    assert Project.from_state(project.state()).refused_by_attribute == project.refused_by_attribute
+    with pytest.raises(BadRecordsError, match="'b' is 3, which is no 0 or 1, true or false"):
+        project.learn({"b": [3]})
+
+
 def test_binary_attributes_take_only_zero_and_one() -> None:
     project = Project("p", types="B")
     with pytest.raises(SchemaError, match=r"'b' is 2.0"):

@@ -26,6 +26,14 @@ __all__ = ["Counts", "Intake", "Learned", "Types", "take_in"]
 
 Offsets = NDArray[np.int64]
 
+WANTED = {
+    Kind.CONTINUOUS: "number",
+    Kind.BINARY: "0 or 1, true or false",
+    Kind.CATEGORY: "category value: a text, a number, true or false",
+    Kind.TEXT: "text",
+    Kind.LIST: "list",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:
@@ -112,14 +120,16 @@ class Intake:
         What can be learned.
     refused : tuple of Refusal
         Records that do not fit their attributes; those that could not be decoded are the batch's.
-    refused_at, filtered_at : array of int64
-        Offsets of the records that were refused, for whatever reason, and of those that the filter left out; rising.
+    refused_at : list of (offset, attribute)
+        Of all records that were refused, in order; of those that could not be decoded the attribute is empty.
+    filtered_at : array of int64
+        Offsets of the records that the filter left out; rising.
     """
 
     schema: Schema
     rows: Rows
     refused: tuple[Refusal, ...]
-    refused_at: Offsets
+    refused_at: list[tuple[int, str]]
     filtered_at: Offsets
 
 
@@ -156,14 +166,13 @@ def take_in(
     schema = encoding.extended(types.schema_with(schema, records))
     floats, readable, bad = read_block(records, schema)
     refused: tuple[Refusal, ...] = ()
-    refused_at = np.array([r.offset for r in batch.refused], np.int64) if batch is not None else offsets[:0]
     if bad:
-        refused, keep = _bad_rows(records, bad, batch, origin)
-        refused_at = np.sort(np.concatenate([refused_at, offsets[~keep]]))
+        refused, keep = _bad_rows(records, bad, batch, origin, schema)
         floats, readable = np.ascontiguousarray(floats[:, keep]), readable.filter(pa.array(keep))
         offsets, stamps = offsets[keep], stamps[keep]
     rows = Rows.of(floats, readable, schema, stamps, offsets, continuous=options.distinct)
-    return Intake(schema, rows, refused, refused_at, filtered_at)
+    all_refused = refused if batch is None else (*batch.refused, *refused)
+    return Intake(schema, rows, refused, sorted((r.offset, r.attribute) for r in all_refused), filtered_at)
 
 
 def _times(
@@ -205,6 +214,7 @@ def _bad_rows(
     bad: Mapping[str, NDArray[np.intp]],
     batch: Batch | None,
     origin: NDArray[np.intp],
+    schema: Schema,
 ) -> tuple[tuple[Refusal, ...], NDArray[np.bool_]]:
     """Return why rows can't be learned, and a mask of those that can.
 
@@ -217,17 +227,17 @@ def _bad_rows(
     keep = np.ones(records.num_rows, bool)
     keep[list(first)] = False
     return tuple(
-        _refusal(records.column(name)[row].as_py(), int(origin[row]), name, batch)
+        _refusal(records.column(name)[row].as_py(), int(origin[row]), schema[name], batch)
         for row, name in sorted(first.items())
     ), keep
 
 
-def _refusal(value: Any, row: int, name: str, batch: Batch | None) -> Refusal:
-    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
+def _refusal(value: Any, row: int, attribute: Attribute, batch: Batch | None) -> Refusal:
+    name, shown = attribute.name, repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
+    reason = f"{name!r} is {shown}, which is no {WANTED[attribute.kind]}."
     if batch is None:
-        return Refusal("", -1, row, "learn", f"Row {row}: {name!r} is {shown}, which is no number of its kind.")
+        return Refusal("", -1, row, "learn", f"Row {row}: {reason}", attribute=name)
     offset = int(batch.offsets[row])
     where = f"{batch.topic}[{batch.partition}] offset {offset}"
     key, raw = batch.raw[row] if batch.raw is not None else (None, None)
-    reason = f"{where}: {name!r} is {shown}, which is no number of its kind."
-    return Refusal(batch.topic, batch.partition, offset, "learn", reason, key, raw)
+    return Refusal(batch.topic, batch.partition, offset, "learn", f"{where}: {reason}", key, raw, name)

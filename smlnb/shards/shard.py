@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -70,7 +72,8 @@ class Shard:
         self.block = block or min(BLOCK, max(100, BLOCK_VALUES // max(1, len(schema.numeric))))
         self.sealed_at = position
         self.forgotten = self.lost = 0
-        self._refused = self._filtered = 0  # in the sealed statistics
+        self._refused: Counter[str] = Counter()  # in the sealed statistics, by attribute
+        self._filtered = 0
         self._sealed = Timeline(schema, options)
         self._tail = Tail(schema, options, position, self.encoding)
 
@@ -87,6 +90,11 @@ class Shard:
     @property
     def refused(self) -> int:
         """Records that were bad."""
+        return self.refused_by_attribute.total()
+
+    @property
+    def refused_by_attribute(self) -> Counter[str]:
+        """Records that did not fit an attribute; under the empty name those that could not be decoded."""
         return self._refused + self._tail.refused
 
     @property
@@ -125,21 +133,23 @@ class Shard:
 
     # -- learning --------------------------------------------
 
-    def learn(self, rows: Rows, stop: int, refused: Offsets, filtered: Offsets) -> list[Rows]:
+    def learn(self, rows: Rows, stop: int, refused: Sequence[tuple[int, str]], filtered: Offsets) -> list[Rows]:
         """Absorb the rows up to the position ``stop``, and count those left out; return the rows that were sealed."""
         sealed = []
         while stop >= (end := (self.sealed_at // self.block + 1) * self.block):
-            cut, bad, out = (int(np.searchsorted(o, end)) for o in (rows.offsets, refused, filtered))
-            self._tail.add(rows if cut == len(rows) else rows.part(slice(0, cut)), end, bad, out)
+            cut, out = (int(np.searchsorted(offsets, end)) for offsets in (rows.offsets, filtered))
+            bad = bisect_left(refused, (end, ""))
+            part = rows if cut == len(rows) else rows.part(slice(0, cut))
+            self._tail.add(part, end, [attribute for _, attribute in refused[:bad]], out)
             sealed += self._seal()
             rows, refused, filtered = rows.part(slice(cut, len(rows))), refused[bad:], filtered[out:]
         if stop > self.position:
-            self._tail.add(rows, stop, len(refused), len(filtered))
+            self._tail.add(rows, stop, [attribute for _, attribute in refused], len(filtered))
         return sealed
 
-    def learn_directly(self, rows: Rows, refused: int, filtered: int) -> list[Rows]:
+    def learn_directly(self, rows: Rows, refused: Sequence[tuple[int, str]], filtered: int) -> list[Rows]:
         """Absorb rows that have no offsets."""
-        self._tail.add(rows, self.position, refused, filtered)
+        self._tail.add(rows, self.position, [attribute for _, attribute in refused], filtered)
         return self._seal()
 
     def _seal(self) -> list[Rows]:
@@ -248,7 +258,7 @@ class Shard:
         return {
             "block": self.block,
             "sealed_at": self.sealed_at,
-            "refused": self._refused,
+            "refused": dict(self._refused),
             "filtered": self._filtered,
             "forgotten": self.forgotten,
             "lost": self.lost,
@@ -260,7 +270,8 @@ class Shard:
     def from_state(cls, state: Mapping[str, Plain], schema: Schema, options: Options, encoding: Encoding) -> Self:
         """Rebuild what :meth:`state` returned."""
         shard = cls(schema, options, state["sealed_at"], state["block"], encoding)
-        shard._refused, shard._filtered, shard.forgotten = state["refused"], state["filtered"], state["forgotten"]
+        shard._refused = Counter(state["refused"])
+        shard._filtered, shard.forgotten = state["filtered"], state["forgotten"]
         shard.lost = state.get("lost", 0)
         shard._sealed = Timeline.from_state(state["sealed"], schema, options)
         shard._tail = Tail.from_state(state["tail"], schema, options, encoding)

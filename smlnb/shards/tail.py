@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 from smlnb.options import Options
@@ -26,15 +27,18 @@ class Tail:
     ----------
     position : int
         The next offset.
-    refused, filtered : int
-        Records of the block that were left out.
+    refused : Counter
+        Records of the block that did not fit, by attribute; under the empty name those that could not be decoded.
+    filtered : int
+        Those that the row filter left out.
     restored : Timeline or None
         Statistics of rows that came from a file, without the rows.
     """
 
     def __init__(self, schema: Schema, options: Options, position: int, encoding: Encoding) -> None:
         self.schema, self.options, self.position, self.encoding = schema, options, position, encoding
-        self.refused = self.filtered = 0
+        self.refused: Counter[str] = Counter()
+        self.filtered = 0
         self.restored: Timeline | None = None
         self._parts: list[Rows] = []
         self._statistics: Timeline | None = None  # of the first parts, as many as were there when somebody looked
@@ -45,12 +49,12 @@ class Tail:
         """How many rows there are."""
         return sum(map(len, self._parts)) + (self.restored.n if self.restored is not None else 0)
 
-    def add(self, rows: Rows, position: int, refused: int, filtered: int) -> None:
-        """Add rows up to a position, and the numbers of records left out."""
+    def add(self, rows: Rows, position: int, refused: Iterable[str], filtered: int) -> None:
+        """Add rows up to a position, the attributes of the records refused, and how many were filtered out."""
         if len(rows):
             self._parts.append(rows)
         self.position = position
-        self.refused += refused
+        self.refused.update(refused)
         self.filtered += filtered
 
     def rows(self) -> Rows | None:
@@ -110,7 +114,7 @@ class Tail:
     def copy(self, encoding: Encoding) -> Tail:
         """Return an independent copy."""
         copy = Tail(self.schema, self.options, self.position, encoding)
-        copy.refused, copy.filtered, copy._parts = self.refused, self.filtered, list(self._parts)
+        copy.refused, copy.filtered, copy._parts = self.refused.copy(), self.filtered, list(self._parts)
         copy.restored = None if self.restored is None else self.restored.copy()
         copy._statistics, copy._seen = None if self._statistics is None else self._statistics.copy(), self._seen
         return copy
@@ -120,7 +124,7 @@ class Tail:
         statistics = self.statistics()
         return {
             "position": self.position,
-            "refused": self.refused,
+            "refused": dict(self.refused),
             "filtered": self.filtered,
             "statistics": None if statistics is None else statistics.state(),
         }
@@ -129,7 +133,7 @@ class Tail:
     def from_state(cls, state: Mapping[str, Plain], schema: Schema, options: Options, encoding: Encoding) -> Self:
         """Rebuild what :meth:`state` returned."""
         tail = cls(schema, options, state["position"], encoding)
-        tail.refused, tail.filtered = state["refused"], state["filtered"]
+        tail.refused, tail.filtered = Counter(state["refused"]), state["filtered"]
         if state["statistics"] is not None:
             tail.restored = Timeline.from_state(state["statistics"], schema, options)
         return tail

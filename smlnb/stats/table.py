@@ -276,6 +276,7 @@ class Table(Accumulator):
         self.pairs.widen(self.schema.numeric, self.schema.categories)
         if self.conditional is not None:
             self.conditional.grow(new)
+        self.categories.n = self.n
         self.categories.widen(len(self.schema.categories))
         self.profile.n = self.n
         self.profile.grow(new)

@@ -101,7 +101,6 @@ def test_attributes_of_every_kind_may_come_later() -> None:
     assert again.result().moments.count.tolist() == [4, 2, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="the counts of categories do not know the rows from before the first category")
 def test_the_first_category_was_missing_before_it_came() -> None:
     table = Table(Schema.of(["x"], "C"))
     table.update(pa.record_batch({"x": [1.0, 2.0]}))
