@@ -18,6 +18,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from smlnb.errors import BrokerUnavailableError, ConfigError, KafkaError
 from smlnb.ingest.broker import check_settings
+from smlnb.ingest.client_log import ClientLog
 from smlnb.ingest.secrets import Secret, is_secret, masked, secrets_of
 
 __all__ = ["ENVIRONMENT", "KafkaConfig", "check_broker", "client_error", "read_settings", "tidy"]
@@ -108,9 +109,12 @@ class KafkaConfig:
     def client(self, **overrides: Any) -> dict[str, Any]:
         """Return the settings for a client of confluent_kafka; ``overrides`` win: ``client(**{"group.id": "g"})``.
 
-        librdkafka's own log lines are off (``log_level``): what they tell arrives as errors.
+        librdkafka's own log lines are off: what they tell arrives as errors. With ``log_level`` and ``debug`` among
+        the settings they go to the logger ``smlnb.librdkafka``, without secrets.
         """
         own = {k: v for k, v in self.settings.items() if not _is_registry_key(k)}
+        if str(own.get("log_level", 0)) != "0" and "logger" not in own:
+            own["logger"] = ClientLog(self.secrets)
         return {"log_level": 0, "client.id": "smlnb", **own, **overrides}
 
     @cached_property

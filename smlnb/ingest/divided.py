@@ -63,7 +63,11 @@ class Divided:
 
     def learn(self, data: Batch, *, on_bad: Literal["raise", "refuse"] = "raise") -> Learned:
         """Let the project of this partition learn a batch; see :meth:`smlnb.Project.learn`."""
-        return self.projects[self._index(data.partition)].learn(data, on_bad=on_bad)
+        return self.of(data.partition).learn(data, on_bad=on_bad)
+
+    def of(self, partition: int) -> Project:
+        """Return the project that learns this partition of each topic."""
+        return self.projects[self._index(partition)]
 
     def _index(self, partition: int) -> int:
         return partition % len(self.projects)
