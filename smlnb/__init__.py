@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from smlnb.ingest.config import KafkaConfig
     from smlnb.ingest.connector import Connector
     from smlnb.ingest.feed import Feed, connect
+    from smlnb.ingest.prometheus import prometheus
     from smlnb.ingest.replay import Replay, replay
     from smlnb.ingest.topics import list_topics, peek
     from smlnb.project import Project
@@ -64,6 +65,7 @@ __all__ = [
     "model_form",
     "peek",
     "project_form",
+    "prometheus",
     "replay",
     "simulator",
     "stop_button",
@@ -94,6 +96,7 @@ _HOMES = {
     "model_form": "smlnb.view.model_form",
     "peek": "smlnb.ingest.topics",
     "project_form": "smlnb.view.project_form",
+    "prometheus": "smlnb.ingest.prometheus",
     "replay": "smlnb.ingest.replay",
     "simulator": "smlnb.view.simulator",
     "stop_button": "smlnb.view.stopping",

@@ -1,0 +1,113 @@
+"""The metrics of feeds and connectors as text that Prometheus reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from smlnb.errors import ConfigError
+from smlnb.ingest.connector import Connector
+from smlnb.ingest.divided import Divided
+from smlnb.ingest.feed import Feed
+from smlnb.ingest.metrics import Metrics
+
+__all__ = ["prometheus"]
+
+_LABELS: Final = ("project", "topic", "partition")
+_COUNTERS: Final = {  # of a partition: the attribute, the metric's name and help
+    "read": ("smlnb_records_read_total", "Records taken from the topic and not given back."),
+    "rows": ("smlnb_records_learned_total", "Records learned."),
+    "refused": ("smlnb_records_refused_total", "Records that could not be used, tombstones included."),
+    "filtered": ("smlnb_records_filtered_total", "Records left out by the project's row filter."),
+    "lost": ("smlnb_records_lost_total", "Records that retention deleted before they were read."),
+    "bytes": ("smlnb_value_bytes_total", "Size of the values of the records that were learned or refused."),
+    "decode_seconds": ("smlnb_decode_seconds_total", "Time spent in decoding values."),
+}
+_GAUGES: Final = {
+    "pending": ("smlnb_records_pending", "Records read and not yet learned."),
+    "position": ("smlnb_position_offset", "Offset of the next record to be learned."),
+    "high": ("smlnb_end_offset", "Offset after the last record of the partition, as far as known."),
+    "lag": ("smlnb_lag_offsets", "Offsets between the position and the end."),
+}
+_STATES: Final = ("created", "running", "paused", "retrying", "stopped", "failed")
+
+
+def prometheus(*sources: Feed | Connector) -> str:
+    r"""Return the metrics of feeds and connectors in the text format of Prometheus, for a page that it scrapes.
+
+    Everything is read when this is called, and nothing is registered anywhere. Counters begin when the feed was made.
+    Rates are left to Prometheus: ``rate(smlnb_records_learned_total[1m])``.
+
+    Parameters
+    ----------
+    sources
+        Several make one text; two texts must not be joined.
+
+    Raises
+    ------
+    ConfigError
+        If prometheus-client is not installed.
+
+    Examples
+    --------
+    >>> import smlnb
+    >>> with smlnb.LocalBroker() as broker:
+    ...     where = {"bootstrap_servers": broker.bootstrap_servers}
+    ...     broker.create_topic("numbers", 1)
+    ...     _ = smlnb.replay({"x": [1.0, 2.0]}, "numbers", **where, block=True, progress=False)
+    ...     with smlnb.connect(smlnb.Project("plant", types="C"), "numbers", **where) as feed:
+    ...         feed.wait(timeout=30)
+    ...         text = smlnb.prometheus(feed)
+    1
+    >>> print(*(line for line in text.splitlines() if line.startswith("smlnb_records_learned")), sep="\n")
+    smlnb_records_learned_total{partition="0",project="plant",topic="numbers"} 2.0
+    """
+    try:
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    except ImportError as error:
+        raise ConfigError(
+            f"The export needs prometheus-client, which is not installed ({error}). Run: pip install 'smlnb[metrics]'",
+        ) from None
+
+    class Snapshot:
+        def collect(self) -> Iterator[Any]:
+            feeds = list(_feeds(sources))
+            for families, kind in ((_COUNTERS, CounterMetricFamily), (_GAUGES, GaugeMetricFamily)):
+                for attribute, (name, meaning) in families.items():
+                    family = kind(name, meaning, labels=_LABELS)
+                    for feed, metrics in feeds:
+                        for (topic, partition), part in metrics.partitions.items():
+                            labels = [_project(feed, partition), topic, str(partition)]
+                            family.add_metric(labels, getattr(part, attribute))
+                    yield family
+            batches = CounterMetricFamily("smlnb_batches_total", "Batches learned.", labels=_LABELS[:2])
+            errors = CounterMetricFamily(
+                "smlnb_commit_errors_total", "Commits to the consumer group that failed.", labels=_LABELS[:2]
+            )
+            up = GaugeMetricFamily("smlnb_broker_up", "Whether nothing is wrong with the brokers.", labels=_LABELS[:2])
+            states = GaugeMetricFamily("smlnb_state", "1 for what a feed is doing.", labels=(*_LABELS[:2], "state"))
+            for feed, metrics in feeds:
+                labels = [feed.project.name, ",".join(feed.topics)]
+                batches.add_metric(labels, metrics.batches)
+                errors.add_metric(labels, metrics.commit_errors)
+                up.add_metric(labels, metrics.broker_error is None)
+                for state in _STATES:
+                    states.add_metric([*labels, state], metrics.state == state)
+            yield from (batches, errors, up, states)
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Snapshot())
+    text: str = generate_latest(registry).decode()
+    return text
+
+
+def _feeds(sources: Iterable[Feed | Connector]) -> Iterator[tuple[Feed, Metrics]]:
+    for source in sources:
+        for feed in source.feeds if isinstance(source, Connector) else (source,):
+            yield feed, feed.metrics
+
+
+def _project(feed: Feed, partition: int) -> str:
+    project: Any = feed.project
+    return project.of(partition).name if isinstance(project, Divided) else str(project.name)
