@@ -27,6 +27,8 @@ class has a stable ``code`` that a log can be searched for. The tree::
     ├── StateMachineError           a call that makes no sense now (already running, already stopped)
     ├── WorkspaceError              the workspace file
     └── DataError                   a data set that can't be had
+
+What is no error, and still worth knowing, is a ``SmlnbWarning``.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ __all__ = [
     "PositionError",
     "SchemaError",
     "SmlnbError",
+    "SmlnbWarning",
     "StateError",
     "StateMachineError",
     "StatisticsError",
@@ -227,3 +230,7 @@ class DataError(SmlnbError):
     """A data set that can't be had or is not what it should be."""
 
     code = "smlnb-E800"
+
+
+class SmlnbWarning(UserWarning):
+    """Something went otherwise than was asked for, and on: an earlier checkpoint was loaded, say."""

@@ -75,11 +75,11 @@ def test_only_the_owner_can_read_the_file(workspace: Workspace) -> None:
 def test_a_changed_byte_anywhere_is_refused_before_anything_is_parsed(workspace: Workspace) -> None:
     workspace.save(project(n=50))
     connection = sqlite3.connect(workspace.path)
-    (blob,) = connection.execute("SELECT state FROM projects").fetchone()
+    (blob,) = connection.execute("SELECT state FROM checkpoints").fetchone()
     for at in np.random.default_rng(0).integers(0, len(blob), 200).tolist():
         damaged = bytearray(blob)
         damaged[at] ^= 1 << (at % 8)
-        connection.execute("UPDATE projects SET state = ?", [bytes(damaged)])
+        connection.execute("UPDATE checkpoints SET state = ?", [bytes(damaged)])
         connection.commit()
         with pytest.raises(WorkspaceError, match="damaged"):
             workspace.load("p")
@@ -135,11 +135,11 @@ def test_a_file_in_which_nothing_was_made_yet_is_a_new_one(tmp_path: Path) -> No
         assert workspace.projects().empty
 
 
-def test_a_failed_save_leaves_what_was_saved_before(workspace: Workspace) -> None:
+def test_a_failed_save_leaves_what_was_saved_before(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "plant.db", timeout=0.05)
     workspace.save(project(n=10))
     blocker = sqlite3.connect(workspace.path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    workspace._connection.execute("PRAGMA busy_timeout=50")
     bigger = workspace.load("p")
     bigger.learn({"x": [1.0], "k": ["a"]})
     with pytest.raises(WorkspaceError, match="could not be written: database is locked"):
