@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from streamz import Stream
 
 from smlnb.ingest import nodes
@@ -33,6 +34,7 @@ def connect(
     dead_letter_topic: str | None = None,
     batch_rows: int = 5_000,
     group_id: str | None = None,
+    statistics_interval_ms: int | None = None,
 ) -> Feed:
     """Let a project learn a topic, or several, from now on; return the running feed.
 
@@ -60,6 +62,8 @@ def connect(
         The most records learned at once.
     group_id : str, optional
         The consumer group that is told the positions, for lag tools.
+    statistics_interval_ms : int, optional
+        Milliseconds between two reports of the Kafka client about itself; see :attr:`Feed.broker_statistics`.
 
     Raises
     ------
@@ -83,6 +87,8 @@ def connect(
     3
     """
     config = KafkaConfig.of(bootstrap_servers, config)  # in its place: a traceback with variables shows no passwords
+    if statistics_interval_ms is not None:
+        config = replace(config, settings={**config.settings, "statistics.interval.ms": statistics_interval_ms})
     feed = Feed(
         project,
         topic,
@@ -161,6 +167,22 @@ class Feed(Stoppable):
             (topic, partition), reason = list(reasons.items())[-1]
             last = f"{topic}[{partition}] {reason}"
         return replace(metrics, last_error=last, partitions=parts, **summed)
+
+    @property
+    def broker_statistics(self) -> dict[str, Any]:
+        """What librdkafka reported last about its brokers, partitions and queues; empty until it has.
+
+        Off by default: ``connect(..., statistics_interval_ms=5000)`` asks for it. The names are those of
+        https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md.
+        """
+        text = self._source.broker_statistics
+        return {} if text is None else msgspec.json.decode(text, type=dict[str, Any])
+
+    def prometheus(self) -> str:
+        """Return the metrics as text for Prometheus; see :func:`smlnb.prometheus`."""
+        from smlnb.ingest.prometheus import prometheus
+
+        return prometheus(self)
 
     def start(self) -> None:
         """Begin to learn, where the project stopped; nothing happens if it is running."""

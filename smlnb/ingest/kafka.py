@@ -444,6 +444,11 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             why = None if self.error is None else str(self.error)
             return self._meter.metrics(self._state, self._positions, self._reader, why)
 
+    @property
+    def broker_statistics(self) -> str | None:
+        """What librdkafka said of itself last, as JSON, if the key ``statistics.interval.ms`` asks for it."""
+        return None if self._reader is None else self._reader.statistics
+
     _ipython_display_ = None  # streamz' own shows every batch in an output widget from our thread
 
     def __repr__(self) -> str:  # and streamz' own __str__ shows less
