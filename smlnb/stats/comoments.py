@@ -199,12 +199,12 @@ class CoMoments(Accumulator):
     """Counts, means and co-moments, to the order of (2, 2), of every pair of ``width`` attributes.
 
     Missing data are pairwise-complete: a row counts for pair (i, j) when both values are finite. Without missing
-    values a block costs three matrix products. Memory is 24 width^2 bytes while nothing is missing, 48 width^2 from
-    the first missing value on, and as much again for a moment when a block is absorbed: for 1,000 attributes 24 or
-    48 MB, for 4,096 0.4 or 0.8 GB. Blocks are centred on their own means and
-    merged by the formulas of Chan, Golub and LeVeque (1983) and Pebay (2008), pair by pair. The mixed orders are what
-    conditional variances need: for a binary j the variance of i among the rows where j is 1 follows from m2, comoment
-    and m21.
+    values a block costs three matrix products, with some six. Blocks are centred on their own means and merged by the
+    formulas of Chan, Golub and LeVeque (1983) and Pebay (2008), pair by pair. The mixed orders are what conditional
+    variances need: for a binary j the variance of i among the rows where j is 1 follows from m2, comoment and m21.
+
+    Memory is 24 width^2 bytes while nothing is missing, 48 width^2 from the first missing value on, and twice as much
+    again for a moment when a block is absorbed: for 1,000 attributes 24 or 48 MB, for 4,096 0.4 or 0.8 GB.
 
     Parameters
     ----------
