@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import html
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,13 +14,16 @@ from typing import Any, Literal
 import msgspec
 from streamz import Stream
 
+from smlnb.errors import SmlnbError
 from smlnb.ingest import nodes
+from smlnb.ingest.checkpoint import Checkpoints
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import Policy, from_kafka_arrow
 from smlnb.ingest.metrics import Metrics
 from smlnb.ingest.stoppable import Stoppable
 from smlnb.ingest.topics import watermarks
 from smlnb.project import Project
+from smlnb.store import Workspace
 
 __all__ = ["Feed", "connect"]
 
@@ -35,6 +41,8 @@ def connect(
     batch_rows: int = 5_000,
     group_id: str | None = None,
     statistics_interval_ms: int | None = None,
+    workspace: Workspace | str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 5.0,
 ) -> Feed:
     """Let a project learn a topic, or several, from now on; return the running feed.
 
@@ -64,9 +72,17 @@ def connect(
         The consumer group that is told the positions, for lag tools.
     statistics_interval_ms : int, optional
         Milliseconds between two reports of the Kafka client about itself; see :attr:`Feed.broker_statistics`.
+    workspace : Workspace or path, optional
+        Save the project there while it learns, in a thread of its own, and once more at the end. What goes wrong with
+        that is counted and shown, and learning goes on. After a crash, ``connect(workspace.resume("name"), ...)``
+        goes on as if nothing had happened.
+    checkpoint_every : float, default 5
+        Seconds between two saves.
 
     Raises
     ------
+    WorkspaceError
+        If the workspace can't be written, somebody else writes this project there, or another project has its name.
     BrokerUnavailableError
         Within 10 seconds, if no broker answers or the login is refused.
     TopicError
@@ -99,6 +115,8 @@ def connect(
         dead_letter_topic=dead_letter_topic,
         batch_rows=batch_rows,
         group_id=group_id,
+        workspace=workspace,
+        checkpoint_every=checkpoint_every,
     )
     feed.start()
     return feed
@@ -114,9 +132,19 @@ class Feed(Stoppable):
         Emits each batch after the project has learned it: ``feed.stream.sink(print)``.
     """
 
-    def __init__(self, project: Project, topic: str | Sequence[str], *, config: KafkaConfig, **options: Any) -> None:
+    def __init__(
+        self,
+        project: Project,
+        topic: str | Sequence[str],
+        *,
+        config: KafkaConfig,
+        workspace: Workspace | str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 5.0,
+        **options: Any,
+    ) -> None:
         self.project = project
         self.config = config
+        self._checkpoints = None if workspace is None else Checkpoints(project, workspace, checkpoint_every)
         self._source = from_kafka_arrow(topic, config=config, **options)
         self._learn = nodes.learn(self._source, project, strict=True)
         self.stream: Stream = self._learn
@@ -166,7 +194,8 @@ class Feed(Stoppable):
         if self.error is None and reasons:
             (topic, partition), reason = list(reasons.items())[-1]
             last = f"{topic}[{partition}] {reason}"
-        return replace(metrics, last_error=last, partitions=parts, **summed)
+        checkpoint = None if self._checkpoints is None else self._checkpoints.metrics
+        return replace(metrics, last_error=last, partitions=parts, checkpoint=checkpoint, **summed)
 
     @property
     def broker_statistics(self) -> dict[str, Any]:
@@ -211,8 +240,19 @@ class Feed(Stoppable):
         self._source.resume()
 
     def stop(self) -> None:
-        """Stop and disconnect; what was learned stays. Nothing happens if it was stopped before."""
-        self._source.stop()
+        """Stop and disconnect; what was learned stays, and is saved once more where there is a workspace.
+
+        Nothing happens if it was stopped before.
+        """
+        try:
+            self._source.stop()
+        finally:
+            self._stop_saving()
+
+    def _stop_saving(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.stop()
+            _saving.discard(self)
 
     def restart(self, *, on_malformed: Policy | None = None) -> None:
         """Stop, then go on where the project stopped; with another policy for malformed records, if one is given.
@@ -225,6 +265,16 @@ class Feed(Stoppable):
         self._source.stop()
         if on_malformed is not None:
             self._source.on_malformed = on_malformed
+        if self._checkpoints is not None:
+            self._checkpoints.start()
+            _saving.add(self)
+        try:
+            self._go_on()
+        except BaseException:
+            self._stop_saving()
+            raise
+
+    def _go_on(self) -> None:
         self._source.connect_dead_letters()
         self._learn.on_bad = "raise" if self._source.on_malformed == "stop" else "refuse"
         self._learn.dead_letters = self._source.dead_letters
@@ -274,7 +324,8 @@ class Feed(Stoppable):
         topics = ", ".join(map(repr, self.topics))
         refused = f", refused={m.refused:_}" if m.refused else ""
         state = f"{m.state}, disconnected" if m.broker_error else m.state
-        return f"Feed({topics} -> {self.project.name!r}, {state}, rows={m.rows:_}{refused}, lag={m.lag:_})"
+        saved = f", {m.checkpoint}" if m.checkpoint is not None else ""
+        return f"Feed({topics} -> {self.project.name!r}, {state}, rows={m.rows:_}{refused}, lag={m.lag:_}{saved})"
 
     def _repr_html_(self) -> str:
         m = self.metrics
@@ -286,6 +337,8 @@ class Feed(Stoppable):
             "to go": f"{m.lag:,}",
             "partitions": f"{len(m.partitions)}",
         }
+        if m.checkpoint is not None:
+            cells["checkpoint"] = str(m.checkpoint)
         if m.broker_error:
             cells["broker"] = m.broker_error
         if self.error is not None:
@@ -293,3 +346,14 @@ class Feed(Stoppable):
         rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in cells.items())
         title = html.escape(f"{', '.join(self.topics)} → {self.project.name}")
         return f"<table><caption>{title}</caption>{rows}</table>"
+
+
+_saving: set[Feed] = set()  # those that run, held even if nobody else does
+
+
+@atexit.register
+def _save_all() -> None:
+    """Save what was learned when the interpreter ends."""
+    for feed in list(_saving):
+        with suppress(SmlnbError):
+            feed.stop()

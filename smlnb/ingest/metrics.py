@@ -11,6 +11,8 @@ from typing import Any, Final, Self
 
 import pandas as pd
 
+from smlnb.ingest.checkpoint import CheckpointMetrics
+
 __all__ = ["Metrics", "PartitionMetrics", "Rate"]
 
 Place = tuple[str, int]
@@ -117,6 +119,8 @@ class Metrics:
     last_error : str or None
         Why it failed, or else why a record was refused most recently.
     partitions : mapping of (topic, partition) to PartitionMetrics
+    checkpoint : CheckpointMetrics or None
+        What was saved in a workspace, and what went wrong, where a feed was told to save.
     """
 
     state: str
@@ -135,6 +139,7 @@ class Metrics:
     broker_error: str | None = None
     last_error: str | None = None
     partitions: Mapping[Place, PartitionMetrics] = field(default_factory=dict)
+    checkpoint: CheckpointMetrics | None = None
 
     @classmethod
     def together(cls, state: str, parts: Sequence[Metrics]) -> Self:
@@ -187,6 +192,8 @@ class Metrics:
             ("size", f"{self.bytes:,} bytes in {self.batches:,} batches"),
             ("decoding", f"{self.decode_seconds:.2f} s"),
         ]
+        if self.checkpoint is not None:
+            facts.append(("checkpoint", str(self.checkpoint)))
         facts += [(n.replace("_", " "), t) for n in ("broker_error", "last_error") if (t := getattr(self, n))]
         table = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
         frame = self.frame().drop(columns=["read"] if self.pending == 0 else [])

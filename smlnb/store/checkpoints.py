@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -41,12 +42,16 @@ class Checkpoint:
         In ISO 8601, UTC.
     bytes : int
         Written for it: the panes of the history that have not changed since are there already.
+    pause, seconds : float
+        For how long the project was held still, and how long it took in all.
     """
 
     number: int
     records: int
     saved_at: str
     bytes: int
+    pause: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,18 +66,24 @@ class Draft:
     positions : dict of (topic, partition) to int
     models : sequence of AnomalyModel
         Those to write with it.
+    begun, pause : float
+        When the state was taken, by the monotonic clock, and how many seconds it took.
     """
 
     state: State
     records: int
     positions: Mapping[tuple[str, int], int]
     models: Sequence[AnomalyModel]
+    begun: float
+    pause: float
 
     @classmethod
     def of(cls, project: Project) -> Draft:
         """Take the state of a project; it is held still meanwhile, and only then."""
         with project.reading():
-            return cls(project.state(), project.n, project.positions, list(project.models.values()))
+            begun = time.monotonic()
+            state, models = project.state(), list(project.models.values())
+            return cls(state, project.n, project.positions, models, begun, time.monotonic() - begun)
 
     def write(self, file: File, owner: Owner, keep: int, known: set[str]) -> Checkpoint:
         """Write the checkpoint, and give up those before the last ``keep``.
@@ -131,7 +142,7 @@ class Draft:
         known.intersection_update(panes)
         known.update(new)
         written = len(sealed.blob) + sum(len(pane.blob) for pane in new.values())
-        return Checkpoint(number, self.records, saved_at, written)
+        return Checkpoint(number, self.records, saved_at, written, self.pause, time.monotonic() - self.begun)
 
 
 def check_same(connection: sqlite3.Connection, project: str, identity: str, where: Path) -> None:
