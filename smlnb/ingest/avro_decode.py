@@ -1,8 +1,7 @@
 """Avro bodies, each without its frame, to columns.
 
-Records of plain fields, dates and timestamps go through pyruhvro, a batch at a time and several million a second; it
-does not look at what follows a record, so the columns are encoded again and the lengths compared. Anything else goes
-through fastavro, one by one.
+Records of plain fields, dates and timestamps are decoded a batch at a time, several million a second. Anything else
+goes through fastavro, one by one.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ from typing import Any
 
 import fastavro
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyruhvro
 from confluent_kafka.schema_registry import Schema
 from fastavro.schema import SchemaParseException, UnknownType
 
 from smlnb.errors import ConfigError, SchemaError
+from smlnb.ingest.avro_flat import FlatAvro
 from smlnb.ingest.avro_strict import walk
-from smlnb.ingest.avro_types import Leaf, flat_schema, leaves_of
+from smlnb.ingest.avro_types import Leaf, leaves_of
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.decoded import NO_FIELDS
 from smlnb.ingest.plain_decode import PlainDecoder
@@ -120,42 +118,28 @@ class AvroWriter:
             schema = self._reader = fastavro.parse_schema(json.loads(reader_schema), named)
         self._leaves = _renamed(leaves_of(schema, named), frozenset(known))
         self._arrow = pa.schema([(leaf.name, leaf.kind) for leaf in self._leaves])
-        self._text: str | None = None
-        flat = flat_schema(schema) if isinstance(schema, dict) and self._reader is None else None
-        if flat is not None:
-            self._text, self._casts = flat
+        self._flat = FlatAvro.of(schema, self._arrow) if self._leaves and self._reader is None else None
 
     def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         """Return the columns of the good bodies, and the reasons of the bad ones by index."""
         if not self._leaves:
             return self._none(), dict.fromkeys(range(len(bodies)), NO_FIELDS)
-        if self._text is None:
+        if self._flat is None:
             return self._one_by_one(bodies)
-        batch = self._whole(bodies)
-        if batch is not None:
-            return batch, {}
         bad: dict[int, str] = {}
-        batches = list(self._halved(bodies, 0, bad))
-        return (pa.concat_batches(batches) if batches else self._none()), bad
+        batches = self._halved(self._flat, bodies, 0, bad)
+        return (pa.concat_batches(batches) if len(batches) > 1 else batches[0] if batches else self._none()), bad
+
+    def decode_framed(self, values: Sequence[bytes | None], frame: bytes) -> pa.RecordBatch | None:
+        """Return the columns of values with the frame before their bodies; None if anything is unlike the others."""
+        return None if self._flat is None else self._flat.decode_framed(values, frame)
 
     def _none(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_pylist([], schema=self._arrow)
 
-    def _whole(self, bodies: list[bytes]) -> pa.RecordBatch | None:
-        """Decode all, or return None if any is broken or longer than its record."""
-        try:
-            batch = pyruhvro.deserialize_array(bodies, self._text)
-            batch.validate(full=True)
-            again = pyruhvro.serialize_record_batch(batch, self._text, 1)
-            if sum(pc.sum(pc.binary_length(a)).as_py() or 0 for a in again) != sum(map(len, bodies)):
-                return None
-            return self._cast(batch)
-        except ValueError:  # what pyruhvro raises; Arrow's are of this kind, too
-            return None
-
-    def _halved(self, bodies: list[bytes], first: int, bad: dict[int, str]) -> list[pa.RecordBatch]:
+    def _halved(self, flat: FlatAvro, bodies: list[bytes], first: int, bad: dict[int, str]) -> list[pa.RecordBatch]:
         """Decode by halves, down to the single bodies that are broken."""
-        batch = self._whole(bodies)
+        batch = flat.decode(bodies)
         if batch is not None:
             return [batch]
         if len(bodies) == 1:
@@ -165,7 +149,10 @@ class AvroWriter:
                 return []
             return [one]
         middle = len(bodies) // 2
-        return self._halved(bodies[:middle], first, bad) + self._halved(bodies[middle:], first + middle, bad)
+        return [
+            *self._halved(flat, bodies[:middle], first, bad),
+            *self._halved(flat, bodies[middle:], first + middle, bad),
+        ]
 
     def _one_by_one(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         records: list[Any] = []
@@ -228,15 +215,6 @@ class AvroWriter:
                 items = [None if v is None else leaf.convert(v) for v in items]
             arrays.append(pa.array(items, leaf.kind))
         return pa.RecordBatch.from_arrays(arrays, schema=self._arrow)
-
-    def _cast(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = []
-        for column, leaf, through in zip(batch.columns, self._leaves, self._casts, strict=True):
-            cast = column
-            for kind in (*through, leaf.kind):
-                cast = cast if cast.type == kind else cast.cast(kind)
-            columns.append(cast)
-        return pa.RecordBatch.from_arrays(columns, schema=self._arrow)
 
 
 def plain_avro_decoder(schema: str) -> PlainDecoder:

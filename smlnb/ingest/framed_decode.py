@@ -8,14 +8,14 @@ from typing import Literal
 import numpy as np
 
 from smlnb.errors import SchemaError, UnknownSchemaError
-from smlnb.ingest.avro_decode import avro_writer
+from smlnb.ingest.avro_decode import AvroWriter, avro_writer
 from smlnb.ingest.columns import Columns, Piece
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.decoded import Decoded, Headers, Writer
 from smlnb.ingest.framing import by_schema, named_by
 from smlnb.ingest.json_schema_decode import json_schema_writer
 from smlnb.ingest.protobuf_decode import protobuf_writer
-from smlnb.ingest.registry import named_schema
+from smlnb.ingest.registry import FRAME, named_schema
 
 __all__ = ["FramedDecoder", "SchemaType"]
 
@@ -72,6 +72,9 @@ class FramedDecoder:
         BrokerUnavailableError
             If the registry does not answer, or refuses the login.
         """
+        alike = self._alike(values, headers)
+        if alike is not None:
+            return alike
         refused: dict[int, str] = {}
         pieces = []
         for key, (indices, bodies) in by_schema(values, headers, refused).items():
@@ -86,6 +89,18 @@ class FramedDecoder:
         data, rows, unfit = self._columns.join(pieces)
         refused.update(unfit)
         return Decoded(data, rows, tuple(sorted(refused.items())))
+
+    def _alike(self, values: Sequence[bytes | None], headers: Headers | None) -> Decoded | None:
+        """Decode values that have one frame and nothing wrong with them, at once; None if there is anything else."""
+        frame = values[0][:FRAME] if values and values[0] else b""
+        writer = self._writers.get(frame)
+        if not isinstance(writer, AvroWriter) or len(frame) < FRAME or (headers is not None and any(headers)):
+            return None
+        data = writer.decode_framed(values, frame)
+        if data is None:
+            return None
+        joined, rows, unfit = self._columns.join([Piece(data, np.arange(len(values)))])
+        return Decoded(joined, rows, tuple(sorted(unfit.items())))
 
     def _writer(self, key: bytes) -> Writer | str:
         """Return what decodes records of a schema, or why they can't be decoded."""
