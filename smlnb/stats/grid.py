@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from smlnb.stats.centred import scratch
 
-__all__ = ["LAST_LEVEL", "MANTISSA_LEVELS", "bit_length", "coarsen", "edges", "fitting_level", "keys_of"]
+__all__ = ["LAST_LEVEL", "MANTISSA_LEVELS", "coarsen", "edges", "fitting_level", "keys_of"]
 
 MANTISSA_LEVELS = 47  # 52 - 5: below that, 5 bits of mantissa stay
 MAGNITUDE = np.int64(2**63 - 1)  # all bits but the sign
@@ -109,22 +109,6 @@ def fitting_level(keys: Keys, level: int, most: int) -> int:
         coarse = coarsen(keys, base, middle)
         low, high = (middle, high) if np.count_nonzero(coarse[1:] != coarse[:-1]) >= most else (low, middle)
     return high
-
-
-def bit_length(values: Keys) -> Keys:
-    """Return how many bits each value, seen as an unsigned integer, needs.
-
-    Examples
-    --------
-    >>> bit_length(np.array([0, 1, 255, 2**62, -1])).tolist()
-    [0, 1, 8, 63, 64]
-    """
-    unsigned = values.view(np.uint64)
-    upper = unsigned >> np.uint64(32)
-    # 32 bits fit into a float64 exactly, 64 do not
-    high = np.frexp(upper.astype(float))[1]
-    low = np.frexp((unsigned & np.uint64(2**32 - 1)).astype(float))[1]
-    return np.asarray(np.where(upper > 0, 32 + high, low), dtype=np.int64)
 
 
 def edges(keys: Keys, level: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

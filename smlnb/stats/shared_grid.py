@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smlnb.stats.centred import scratch
-from smlnb.stats.grid import LAST_LEVEL, MANTISSA_LEVELS, bit_length, coarsen, keys_of
+from smlnb.stats.grid import MANTISSA_LEVELS, coarsen, fitting_level, keys_of
 
-__all__ = ["Moves", "SharedGrid", "fitting_level"]
+__all__ = ["Moves", "SharedGrid"]
 
 Keys = NDArray[np.int64]
 Places = NDArray[np.int64]
@@ -21,32 +21,6 @@ FIBONACCI = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: neighbouring 
 NO_KEY = np.iinfo(np.int64).min
 SPARE = 4  # slots per key, so that the first slot looked at is nearly always the right one
 FIRST_PLAIN_FLUSH = 4  # below, the width of a core cell has no reciprocal among the numbers
-
-
-def fitting_level(keys: Keys, now: int, most: int) -> int:
-    """Return the finest level at which ``keys``, sorted and of level ``now``, fall into at most ``most`` cells.
-
-    Examples
-    --------
-    >>> fitting_level(np.arange(8), 0, 8), fitting_level(np.arange(8), 0, 3)
-    (0, 2)
-    """
-    if len(keys) <= most:
-        return now
-    if now < MANTISSA_LEVELS:
-        # neighbours fall into one cell once the bits in which they differ are cut off
-        differing = np.sort(bit_length(keys[1:] ^ keys[:-1]))
-        level = now + int(differing[len(keys) - most - 1])
-        if level <= MANTISSA_LEVELS:
-            return level
-    low, high = max(now, MANTISSA_LEVELS), LAST_LEVEL  # too many cells at low, few enough at high
-    keys = coarsen(keys, now, low)
-    base = low
-    while high - low > 1:
-        middle = (low + high) // 2
-        cells = np.count_nonzero(np.diff(coarsen(keys, base, middle))) + 1
-        low, high = (middle, high) if cells > most else (low, middle)
-    return high
 
 
 @dataclass(slots=True)

@@ -129,8 +129,8 @@ class Table(Accumulator):
     """Moments, co-moments, histograms, quantile sketches, counts and first and last values of a schema's attributes.
 
     A block is an Arrow record batch; a column that it lacks counts as missing, one that the schema lacks is left alone.
-    For d numeric attributes and no categories it takes 24 d^2 bytes (48 d^2 once something is missing), some 98 kB d for
-    histograms and 5 kB d for quantile sketches.
+    For d numeric attributes and no categories it takes 24 d^2 bytes (48 d^2 once something is missing), some 98 kB d
+    for histograms and 5 kB d for quantile sketches.
 
     Parameters
     ----------
