@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from smlnb.ingest.config import KafkaConfig
     from smlnb.ingest.connector import Connector
     from smlnb.ingest.feed import Feed, connect
+    from smlnb.ingest.lag import lag
+    from smlnb.ingest.peek import guess_types, peek
     from smlnb.ingest.prometheus import prometheus
     from smlnb.ingest.replay import Replay, replay
-    from smlnb.ingest.topics import list_topics, peek
+    from smlnb.ingest.topics import list_topics
     from smlnb.project import Project
     from smlnb.schema import Attribute, Kind, Schema
     from smlnb.score.scorer import Scorer
@@ -61,6 +63,8 @@ __all__ = [
     "datasets",
     "errors",
     "explore",
+    "guess_types",
+    "lag",
     "list_topics",
     "model_form",
     "peek",
@@ -92,9 +96,11 @@ _HOMES = {
     "check_accumulator": "smlnb.stats.checks",
     "connect": "smlnb.ingest.feed",
     "explore": "smlnb.view.explorer",
+    "guess_types": "smlnb.ingest.peek",
+    "lag": "smlnb.ingest.lag",
     "list_topics": "smlnb.ingest.topics",
     "model_form": "smlnb.view.model_form",
-    "peek": "smlnb.ingest.topics",
+    "peek": "smlnb.ingest.peek",
     "project_form": "smlnb.view.project_form",
     "prometheus": "smlnb.ingest.prometheus",
     "replay": "smlnb.ingest.replay",

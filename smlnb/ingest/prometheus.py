@@ -14,6 +14,7 @@ from smlnb.ingest.metrics import Metrics
 __all__ = ["prometheus"]
 
 _LABELS: Final = ("project", "topic", "partition")
+_WHOLE: Final = ("project", "topics")  # of a feed
 _COUNTERS: Final = {  # of a partition: the attribute, the metric's name and help
     "read": ("smlnb_records_read_total", "Records taken from the topic and not given back."),
     "rows": ("smlnb_records_learned_total", "Records learned."),
@@ -81,12 +82,12 @@ def prometheus(*sources: Feed | Connector) -> str:
                             labels = [_project(feed, partition), topic, str(partition)]
                             family.add_metric(labels, getattr(part, attribute))
                     yield family
-            batches = CounterMetricFamily("smlnb_batches_total", "Batches learned.", labels=_LABELS[:2])
+            batches = CounterMetricFamily("smlnb_batches_total", "Batches learned.", labels=_WHOLE)
             errors = CounterMetricFamily(
-                "smlnb_commit_errors_total", "Commits to the consumer group that failed.", labels=_LABELS[:2]
+                "smlnb_commit_errors_total", "Commits to the consumer group that failed.", labels=_WHOLE
             )
-            up = GaugeMetricFamily("smlnb_broker_up", "Whether nothing is wrong with the brokers.", labels=_LABELS[:2])
-            states = GaugeMetricFamily("smlnb_state", "1 for what a feed is doing.", labels=(*_LABELS[:2], "state"))
+            up = GaugeMetricFamily("smlnb_broker_up", "Whether nothing is wrong with the brokers.", labels=_WHOLE)
+            states = GaugeMetricFamily("smlnb_state", "1 for what a feed is doing.", labels=(*_WHOLE, "state"))
             for feed, metrics in feeds:
                 labels = [feed.project.name, ",".join(feed.topics)]
                 batches.add_metric(labels, metrics.batches)

@@ -1,20 +1,17 @@
-"""What there is on a cluster: topics, their ends, and a look at the latest records."""
+"""What there is on a cluster: topics, their partitions and ends."""
 
 from __future__ import annotations
 
 import difflib
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import pandas as pd
 from confluent_kafka import (
     Consumer,
     KafkaException,
-    Message,
     TopicPartition,
 )
 from confluent_kafka import (
@@ -22,12 +19,11 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
 
-from smlnb.errors import DecodeError, TopicError
+from smlnb.errors import TopicError
 from smlnb.ingest.broker import AUTOMATIC_PARTITIONS, broker_limit, check_topic, find_broker, is_local
 from smlnb.ingest.config import KafkaConfig, check_broker, client_error
-from smlnb.ingest.decode import decoder
 
-__all__ = ["ends_of", "ensure_topic", "list_topics", "partitions_of", "peek", "watermarks"]
+__all__ = ["ends_of", "ensure_topic", "list_topics", "onlooker", "partitions_of", "watermarks"]
 
 Config = None | Mapping[str, Any] | KafkaConfig | str | Path
 
@@ -147,7 +143,7 @@ def watermarks(
     """
     config = settings = KafkaConfig.of(bootstrap_servers, config)
     count = partitions_of([topic], check_broker(settings))[topic]
-    consumer = _consumer(settings)
+    consumer = onlooker(settings)
     try:
         return {p: ends_of(consumer, topic, p) for p in range(count)}
     except KafkaException as error:
@@ -176,74 +172,16 @@ def ends_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
             return low, high
 
 
-def peek(
-    topic: str,
-    n: int = 10,
-    *,
-    bootstrap_servers: str | None = None,
-    config: Config = None,
-    format: Literal["auto", "json", "avro"] = "auto",  # noqa: A002 - the word that users know
-) -> pd.DataFrame:
-    """Return the latest ``n`` records of a topic as a DataFrame, by time and partition; nothing is committed.
-
-    Parameters
-    ----------
-    topic : str
-    n : int
-    bootstrap_servers, config
-        See :meth:`KafkaConfig.of`.
-    format : {"auto", "json", "avro"}
+def onlooker(settings: KafkaConfig, group_id: str | None = None) -> Consumer:
+    """Return a consumer that looks and commits nothing; close it.
 
     Raises
     ------
-    TopicError
-        If the topic is missing or empty.
-    DecodeError
-        If none of the records can be decoded.
+    ConfigError
+        If the client refuses the configuration.
     """
-    config = settings = KafkaConfig.of(bootstrap_servers, config)
-    if n < 1:
-        raise ValueError(f"peek shows at least one record, not {n}.")
-    ends = watermarks(topic, config=settings)
-    if all(low == high for low, high in ends.values()):
-        raise TopicError(f"The topic {topic!r} is empty: there is nothing to look at yet. Write to it first.")
-    messages = _latest(settings, topic, ends, n)
-    decoded = decoder(format, settings).decode([m.value() for m in messages])
-    if not len(decoded.rows) and decoded.refused:
-        _, reason = decoded.refused[-1]
-        raise DecodeError(f"None of the latest {len(messages)} records of {topic!r} can be decoded: {reason}.")
-    keep = np.arange(len(decoded.rows))[-n:]
-    frame: pd.DataFrame = decoded.data.take(keep).to_pandas()
-    return frame
-
-
-def _latest(settings: KafkaConfig, topic: str, ends: Mapping[int, tuple[int, int]], n: int) -> Sequence[Message]:
-    """Read the last records of each partition, in the order of their time stamps."""
-    consumer = _consumer(settings)
-    found: list[Message] = []
-    waiting = {p for p, (low, high) in ends.items() if high > low}
-    try:
-        consumer.assign([TopicPartition(topic, p, max(ends[p][0], ends[p][1] - n)) for p in waiting])
-        deadline = time.monotonic() + REQUEST
-        while waiting and time.monotonic() < deadline:
-            for message in consumer.consume(500, 0.1):
-                error = message.error()
-                if error is None:
-                    found.append(message)
-                    if message.offset() + 1 >= ends[message.partition()][1]:
-                        waiting.discard(message.partition())
-                elif error.code() == ClientError._PARTITION_EOF:
-                    waiting.discard(message.partition())
-                elif not error.retriable():
-                    raise client_error(KafkaException(error), settings, f"{topic!r} can't be read")
-    finally:
-        consumer.close()
-    return sorted(found, key=lambda m: (m.timestamp()[1], m.offset(), m.partition()))
-
-
-def _consumer(settings: KafkaConfig) -> Consumer:
     keys = {
-        "group.id": f"smlnb-peek-{uuid.uuid4().hex[:12]}",
+        "group.id": group_id or f"smlnb-peek-{uuid.uuid4().hex[:12]}",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",

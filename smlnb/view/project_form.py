@@ -10,7 +10,6 @@ from html import escape
 from typing import Any, Final
 
 import ipywidgets as w
-import pandas as pd
 import pyarrow as pa
 
 from smlnb.errors import SchemaError, SmlnbError, TopicError
@@ -116,15 +115,14 @@ class ProjectForm(Panel):
         BrokerUnavailableError
             If no broker answers.
         """
-        from smlnb.ingest.topics import peek
+        from smlnb.ingest.peek import sample
 
         topic = self.topic.value.strip()
         if not topic:
             raise TopicError("No topic is named. Write the name of a Kafka topic into the field Topic.")
-        frame: pd.DataFrame = peek(topic, PEEKED, **self._where)
-        sample = pa.RecordBatch.from_pandas(frame, preserve_index=False)
-        self.sample = sample
-        return sample
+        found = sample(topic, PEEKED, **self._where)
+        self.sample = found
+        return found
 
     def create(self) -> Any:
         """Create the project as the form stands, connect it to the topic, and return it.

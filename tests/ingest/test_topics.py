@@ -5,7 +5,7 @@ import time
 import pytest
 
 from smlnb import list_topics, peek
-from smlnb.errors import BrokerLimitError, BrokerUnavailableError, DecodeError, TopicError
+from smlnb.errors import BrokerLimitError, BrokerUnavailableError, TopicError
 from smlnb.ingest.topics import ensure_topic, watermarks
 from tests.ingest.writing import numbers, produce
 
@@ -52,68 +52,9 @@ def test_watermarks_are_the_ends_of_each_partition(any_broker, create_topic, top
     assert watermarks(topic_name, bootstrap_servers=any_broker.bootstrap_servers) == {0: (0, 4), 1: (0, 3)}
 
 
-def test_peeking_shows_the_latest_records_in_order(any_broker, create_topic, topic_name):
-    create_topic(any_broker, topic_name, 1)
-    produce(any_broker, topic_name, numbers(0, 50))
-    frame = peek(topic_name, 5, bootstrap_servers=any_broker.bootstrap_servers)
-    assert frame["x"].tolist() == [45, 46, 47, 48, 49]
-
-
-def test_peeking_takes_the_latest_over_all_partitions(any_broker, create_topic, topic_name):
-    create_topic(any_broker, topic_name, 8)
-    produce(any_broker, topic_name, numbers(0, 16), 8)
-    frame = peek(topic_name, 20, bootstrap_servers=any_broker.bootstrap_servers)
-    assert sorted(frame["x"]) == list(range(16))
-
-
-def test_peeking_leaves_out_what_can_not_be_decoded(local_broker, create_topic, topic_name):
-    create_topic(local_broker, topic_name, 1)
-    produce(local_broker, topic_name, [*numbers(0, 2), b"poison", None])
-    frame = peek(topic_name, 10, bootstrap_servers=local_broker.bootstrap_servers)
-    assert frame["x"].tolist() == [0, 1]
-
-
-@pytest.mark.kafka
-def test_peeking_past_aborted_records_at_the_end_does_not_wait(kafka, create_topic, topic_name):
-    from confluent_kafka import Producer
-
-    create_topic(kafka, topic_name, 1)
-    produce(kafka, topic_name, numbers(0, 3))
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": topic_name, "log_level": 0})
-    producer.init_transactions(30)
-    producer.begin_transaction()
-    producer.produce(topic_name, b'{"x": 99}')
-    producer.flush(30)
-    producer.abort_transaction(30)
-    begin = time.monotonic()
-    frame = peek(topic_name, 10, bootstrap_servers=kafka.bootstrap_servers)
-    assert frame["x"].tolist() == [0, 1, 2]
-    assert time.monotonic() - begin < 5
-
-
-def test_peeking_at_nothing_or_at_poison_is_an_error_that_says_so(local_broker, create_topic, topic_name):
-    where = {"bootstrap_servers": local_broker.bootstrap_servers}
-    with pytest.raises(TopicError, match="no topic"):
-        peek(topic_name, **where)
-    create_topic(local_broker, topic_name, 1)
-    with pytest.raises(TopicError, match="is empty"):
-        peek(topic_name, **where)
-    produce(local_broker, topic_name, [b"poison"])
-    with pytest.raises(DecodeError, match=r"malformed JSON"):
-        peek(topic_name, **where)
-    with pytest.raises(ValueError, match="at least one"):
-        peek(topic_name, 0, **where)
-
-
 def test_no_broker_is_an_error_within_ten_seconds(topic_name):
     for call in (list_topics, lambda **w: peek(topic_name, **w), lambda **w: ensure_topic(topic_name, **w)):
         begin = time.monotonic()
         with pytest.raises(BrokerUnavailableError, match=r"127\.0\.0\.1:1"):
             call(bootstrap_servers="127.0.0.1:1")
         assert time.monotonic() - begin < 10
-
-
-def test_peeking_is_told_the_format_by_the_word_that_all_calls_use(local_broker, create_topic, topic_name):
-    create_topic(local_broker, topic_name, 1)
-    produce(local_broker, topic_name, numbers(0, 3))
-    assert list(peek(topic_name, bootstrap_servers=local_broker.bootstrap_servers, format="json")["x"]) == [0, 1, 2]
