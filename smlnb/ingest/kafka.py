@@ -1,57 +1,55 @@
 """The streamz source: topics in, Arrow batches with their positions out.
 
-One thread per source polls, gathers, decodes and emits. It emits synchronously: while a batch is being worked on
-downstream nothing more is read, so memory is bounded. Its positions are those of what has been emitted, and nothing
+One thread polls, gathers, decodes and emits, or several do. They emit synchronously: while a batch is being worked on
+downstream no other is emitted, so memory is bounded. The positions are those of what has been emitted, and nothing
 else.
 """
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import logging
 import threading
 import time
+import uuid
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 from streamz import Source, Stream
-from streamz.core import sync, thread_state
 
-from smlnb.batch import Batch, Refusal
-from smlnb.errors import ConfigError, DecodeError, StateMachineError
-from smlnb.ingest.config import KafkaConfig
+from smlnb.batch import Batch
+from smlnb.errors import ConfigError, StateMachineError
+from smlnb.ingest.backfill import Backfill, BackfillMetrics
+from smlnb.ingest.bounds import Bounds, Start, Until
+from smlnb.ingest.config import KafkaConfig, check_broker
+from smlnb.ingest.control import ACTIVE, Controlled
 from smlnb.ingest.deadletter import DeadLetters
 from smlnb.ingest.decode import decoder
-from smlnb.ingest.decoded import TOMBSTONE, Decoded
+from smlnb.ingest.decoded import TOMBSTONE
+from smlnb.ingest.delivery import deliver
+from smlnb.ingest.group import Member, Together
 from smlnb.ingest.meter import Meter, log_refusals
 from smlnb.ingest.metrics import Metrics
-from smlnb.ingest.reader import Chunk, Place, Reader
+from smlnb.ingest.reader import OnGap, Place, Reader
+from smlnb.ingest.task import Policy, Task
+from smlnb.ingest.topics import partitions_of
 from smlnb.logs import Seldom, event, quiet_logger
 
-__all__ = ["from_kafka_arrow"]
+__all__ = ["Policy", "from_kafka_arrow"]
 
-Policy = Literal["stop", "dead_letter", "skip"]
-
-POLL = 0.05  # seconds; also how long pause and stop may take to be noticed
-COMMIT = 1.0  # seconds between commits
-LOOK = 10.0  # seconds between looks for partitions that were added to the topics
 JOIN = 30.0  # seconds that stop() waits for the batch that is being worked on
-CLOSE = 2.0  # seconds that it waits for the connection to close
+CLOSE = 2.0  # seconds that it waits for the connections to close
 
 _log = quiet_logger(__name__)
-_NOTHING = Decoded(pa.RecordBatch.from_arrays([], names=[]), np.empty(0, np.int64))
-
 _running: weakref.WeakSet[from_kafka_arrow] = weakref.WeakSet()
 
 
 @Stream.register_api(staticmethod)
-class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz names its nodes like functions
+class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 - streamz names its nodes like functions
     """Read topics into batches of Arrow columns.
 
     Every partition of the topics is read, also those that are added while it runs (from their beginning, within some
@@ -63,11 +61,14 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
     topics : str or sequence of str
     bootstrap_servers, config
         See :meth:`smlnb.KafkaConfig.of`.
-    start : {"earliest", "latest"}
-        Where to begin in partitions without a position.
+    start : {"earliest", "latest"}, time, or mapping of (topic, partition) to int
+        Where to begin in partitions without a position; see :class:`~smlnb.ingest.bounds.Bounds`.
+    until : "now", time, or mapping of (topic, partition) to int, optional
+        Where to end; then the state is ``done``. Never, by default.
     positions : mapping of (topic, partition) to int, optional
         Where to begin; those of a project, say.
-    format : {"auto", "json", "avro"}
+    format : str
+        See :func:`~smlnb.ingest.decode.decoder`.
     batch_rows : int
         Records per batch, at most; fewer come together when the topic is slow.
     group_id : str, optional
@@ -77,11 +78,16 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         and go on; or just count it and go on. Tombstones (records without a value) are counted and nothing else.
     dead_letter_topic : str, optional
         ``<topic>-dlq`` by default.
+    on_gap : {"stop", "count"}
+        What happens where retention has deleted records before they were read: stop with an error that says how many;
+        or go on with the first that is there, in a batch that says what is lost.
+    tasks : int
+        Consumers, each with a thread and a decoder of its own, that share the partitions as one consumer group.
 
     Attributes
     ----------
     state : str
-        ``created``, ``running``, ``paused``, ``stopped`` or ``failed``.
+        ``created``, ``running``, ``paused``, ``stopped``, ``done`` or ``failed``.
     error : Exception or None
         Why it failed.
     """
@@ -92,56 +98,58 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         bootstrap_servers: str | None = None,
         config: Mapping[str, Any] | KafkaConfig | str | Path | None = None,
         *,
-        start: Literal["earliest", "latest"] = "earliest",
+        start: Start = "earliest",
+        until: Until | None = None,
         positions: Mapping[Place, int] | None = None,
         format: str = "auto",  # noqa: A002 - the word that users know
         batch_rows: int = 5_000,
         group_id: str | None = None,
         on_malformed: Policy = "stop",
         dead_letter_topic: str | None = None,
+        on_gap: OnGap = "stop",
+        tasks: int = 1,
         stream_name: str | None = None,
     ) -> None:
         Stream.__init__(self, stream_name=stream_name)  # not Source's: it would start an event loop that nobody needs
+        self._begin_control()
         self.topics = [topics] if isinstance(topics, str) else list(dict.fromkeys(topics or ()))
         if not self.topics or not all(self.topics):
             raise ConfigError("No topic was named.")
-        if start not in ("earliest", "latest"):
-            raise ConfigError(f"start is {start!r}; use 'earliest' or 'latest'.")
         if batch_rows < 1:
             raise ConfigError(f"batch_rows is {batch_rows}; a batch has at least one row.")
+        if on_gap not in ("stop", "count"):
+            raise ConfigError(f"on_gap is {on_gap!r}; use 'stop' or 'count'.")
         config = self.config = KafkaConfig.of(bootstrap_servers, config)
         self.batch_rows = batch_rows
-        self.error: BaseException | None = None
         self.on_malformed = on_malformed
-        self._from = start
+        self._bounds = Bounds(self.topics, start, until)
+        self._ends: dict[Place, int] | None = None
+        self._backfill: Backfill | None = None
         self._format = format
-        self._decoder = decoder(format, self.config)
+        self._decoders = [decoder(format, self.config)]  # one for each task, kept from run to run
         self._group_id = group_id
         self._dead_letter_topic = dead_letter_topic
+        self._on_gap = on_gap
+        self._wanted = _checked_tasks(tasks)
         if on_malformed == "dead_letter":
             self._check_dead_letter_topic()
         self._dead_letters: DeadLetters | None = None
         self._positions: dict[Place, int] = dict(positions or {})
         self._meter = Meter()
         self._refusals = Seldom()
-        self._reader: Reader | None = None
-        self._thread: threading.Thread | None = None
-        self._state = "created"
+        self._tasks: list[Task] = []
+        self._threads: list[threading.Thread] = []
+        self._read_by_gone: Counter[Place] = Counter()
         self._stopping = False
         self._control = threading.RLock()  # one start, stop or restart at a time
-        self.progress = threading.Condition()  # notified after each batch and each change of state
+        self._delivering = threading.Lock()  # one batch at a time
 
     # -- control --------------------------------------------
 
     @property
-    def state(self) -> str:
-        """What the source is doing."""
-        return self._state
-
-    @property
     def stopped(self) -> bool:
         """Whether nothing is read, as streamz asks."""
-        return self._state not in ("running", "paused")
+        return self._state not in ACTIVE
 
     @stopped.setter
     def stopped(self, value: bool) -> None:  # streamz sets it
@@ -162,7 +170,8 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
     @property
     def positions(self) -> dict[Place, int]:
         """The next offset of each partition: all before it has been emitted."""
-        return dict(self._positions)
+        with self.progress:
+            return dict(self._positions)
 
     def start(self) -> None:
         """Begin to read, from the positions where there are any; nothing happens if it is running already.
@@ -178,24 +187,83 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
 
     def _start(self) -> None:
         self._join()
-        self.error, self._stopping = None, False
         self.connect_dead_letters()
-        reader = Reader(
-            self.config,
-            self.topics,
-            positions=self._positions,
-            start=self._from,
-            batch_rows=self.batch_rows,
-            group_id=self._group_id,
-        )
-        self._positions.update(reader.positions)
+        self._plan()
+        self.error, self._stopping = None, False
         with self.progress:
             self._meter.begin()
-            self._reader = reader
+            self._read_by_gone.clear()
+        tasks = self._new_tasks(range(self._wanted))
         self._set("running")
-        self._thread = threading.Thread(target=self._run, args=(reader,), name=f"smlnb-{self.topics[0]}", daemon=True)
         _running.add(self)
-        self._thread.start()
+        self._launch(tasks)
+
+    def _plan(self) -> None:
+        """Decide where reading begins and ends, and as which group."""
+        counts = partitions_of(self.topics, check_broker(self.config))
+        places = [(topic, partition) for topic, count in counts.items() for partition in range(count)]
+        self._bounds.check_partitions(places)
+        new = [place for place in places if place not in self._positions]
+        if new:
+            self.know(self._bounds.begin(self.config, new))
+        self._places = places
+        if self._ends is None or self._state == "done":
+            self._ends = self._bounds.end(self.config, places)
+            self._backfill = None if self._ends is None else Backfill(self._ends, self.positions)
+        if self._wanted > 1:
+            self._group_id = self._group_id or self.config.settings.get("group.id") or f"smlnb-{uuid.uuid4().hex[:12]}"
+
+    def _new_tasks(self, numbers: Iterable[int]) -> list[Task]:
+        tasks = []
+        with ExitStack() as opened:
+            for number in numbers:
+                while len(self._decoders) <= number:
+                    self._decoders.append(decoder(self._format, self.config))
+                reader = self._new_reader(headers=self._decoders[number].uses_headers)
+                opened.callback(reader.close)
+                name = f"smlnb-{self.topics[0]}" + (f"-{number}" if number else "")
+                tasks.append(Task(self, reader, self._decoders[number], name))
+            opened.pop_all()
+        return tasks
+
+    def _new_reader(self, *, headers: bool) -> Reader:
+        options: dict[str, Any] = {
+            "ends": self._ends,
+            "batch_rows": self.batch_rows,
+            "group_id": self._group_id,
+            "on_gap": self._on_gap,
+            "headers": headers,
+        }
+        if self._wanted > 1:
+            return Member(self.config, self.topics, position_of=self._position, **options)
+        positions = {place: self._positions[place] for place in self._places}
+        return Reader(self.config, self.topics, positions=positions, **options)
+
+    def _launch(self, tasks: Sequence[Task]) -> None:
+        with self.progress:
+            self._tasks += tasks
+        for task in tasks:
+            task.thread.start()
+        self._threads = [t for t in self._threads if t.is_alive()] + [task.thread for task in tasks]
+
+    def rescale(self, tasks: int) -> None:
+        """Share the partitions among another number of tasks; while it runs, they move to those that join.
+
+        From or to a single task, which is in no group, it is stopped and goes on.
+        """
+        with self._control:
+            before, self._wanted = self._wanted, _checked_tasks(tasks)
+            if self.stopped or tasks == before:
+                return
+            if 1 in (tasks, before):
+                self.restart()
+                return
+            busy = {self._decoders.index(task.decoder) for task in self._tasks}
+            if tasks > before:
+                self._launch(self._new_tasks([n for n in range(tasks) if n not in busy]))
+            for task in self._tasks[tasks:]:
+                task.leaving = True
+                task.thread.join(JOIN)
 
     def _check_dead_letter_topic(self) -> None:
         if self.dead_letter_topic in self.topics:
@@ -215,25 +283,10 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         """Where refused records go by the present policy."""
         return self._dead_letters if self.on_malformed == "dead_letter" else None
 
-    def pause(self) -> None:
-        """Emit nothing more until :meth:`resume`; the connection is kept. A batch that is being worked on is finished.
-
-        Raises
-        ------
-        StateMachineError
-            If it is not running.
-        """
-        self._switch("paused", "pause")
-
-    def resume(self) -> None:
-        """Go on after :meth:`pause`; nothing happens if it is running.
-
-        Raises
-        ------
-        StateMachineError
-            If it is stopped.
-        """
-        self._switch("running", "resume")
+    @property
+    def dead_letter_topic(self) -> str:
+        """Where refused records are written to, by the policy ``dead_letter``."""
+        return self._dead_letter_topic or f"{self.topics[0]}-dlq"
 
     def stop(self) -> None:
         """Stop reading and close the connection; nothing happens if that was done before.
@@ -244,7 +297,7 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
             If the batch that is being worked on takes more than 30 seconds.
         """
         self._stopping = True
-        if self._thread is threading.current_thread():
+        if threading.current_thread() in self._threads:
             return
         with self._control:
             self._join()
@@ -261,179 +314,77 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
                 self._positions = dict(positions)
             self.start()
 
-    def wait_until(self, done: Callable[[], bool], timeout: float | None, whose: object) -> None:
-        """Wait until ``done()``, which is asked after each batch; errors name ``whose`` waiting it is.
-
-        Raises
-        ------
-        SmlnbError
-            What made the source fail.
-        StateMachineError
-            If it is paused or stopped before.
-        TimeoutError
-            After ``timeout`` seconds.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
+    def _join(self, timeout: float = JOIN) -> None:
         with self.progress:
-            while not done():
-                if self.error is not None:
-                    raise self.error
-                if self._state != "running":
-                    raise StateMachineError(f"Nothing to wait for: {whose!r}. Start or resume it.")
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError(f"{whose!r} was not done after {timeout:g} s.")
-                self.progress.wait(0.5 if left is None else min(left, 0.5))
+            done = self.progress.wait_for(lambda: self.stopped, timeout) if self._threads else True
+        for thread in self._threads:
+            thread.join(CLOSE)
+        if not done:
+            raise StateMachineError(
+                f"The source of {self.named} did not stop within {timeout:g} s: something downstream is at work.",
+            )
+        self._threads = []
 
     def reached(self, ends: Mapping[Place, int]) -> bool:
         """Return whether all before these offsets has been emitted."""
         return all(self._positions.get(place, 0) >= end for place, end in ends.items())
 
-    def _switch(self, state: str, what: str) -> None:
-        with self.progress:
-            if self.stopped:
-                why = f" ({self.error})" if self.error else ""
-                raise StateMachineError(
-                    f"Can't {what}: the source of {self._named} is {self._state}{why}. Use restart().",
-                )
-            changed, self._state = self._state != state, state
-            self.progress.notify_all()
-        if changed:
-            self._say(state)
-
-    def _set(self, state: str) -> None:
-        with self.progress:
-            self._state = state
-            self.progress.notify_all()
-        self._say(state)
-
-    def _say(self, state: str) -> None:
-        m, level = self.metrics, logging.ERROR if state == "failed" else logging.INFO
-        why = None if m.last_error is None or state != "failed" else self.config.masked(m.last_error)
-        at, parts = self.config.bootstrap_servers, len(m.partitions)
-        counts = {"read": m.read, "rows": m.rows, "refused": m.refused, "lag": m.lag, "error": why}
-        event(_log, level, state, topics=self.topics, brokers=at, partitions=parts, **counts)
-
-    def _join(self, timeout: float = JOIN) -> None:
-        thread = self._thread
-        if thread is None:
-            return
-        with self.progress:
-            done = self.progress.wait_for(lambda: self.stopped, timeout)
-        thread.join(CLOSE)
-        if not done:
-            raise StateMachineError(
-                f"The source of {self._named} did not stop within {timeout:g} s: something downstream is at work.",
-            )
-        self._thread = None
+    # -- what tasks call --------------------------------------------
 
     @property
-    def _named(self) -> str:
-        return ", ".join(map(repr, self.topics))
+    def stopping(self) -> bool:
+        """Whether the tasks are to end: told so, or at the ends of all partitions."""
+        return self._stopping or self._done
 
     @property
-    def dead_letter_topic(self) -> str:
-        """Where refused records are written to, by the policy ``dead_letter``."""
-        return self._dead_letter_topic or f"{self.topics[0]}-dlq"
+    def _done(self) -> bool:
+        return self._ends is not None and self.reached(self._ends)
 
-    # -- the thread --------------------------------------------
+    def _position(self, place: Place) -> int | None:
+        return self._positions.get(place)
 
-    def _run(self, reader: Reader) -> None:
-        state, failure = "stopped", None
-        try:
-            self._loop(reader)
-        except BaseException as error:  # noqa: BLE001 - whatever happens is kept and shown: nobody else would see it
-            state, failure = "failed", error
-        finally:
-            reader.commit(self._positions)
-            with self.progress:
-                self._meter.end(reader)
-                self._reader = None
-                self.error = failure
-            _running.discard(self)
-            self._set(state)
-            reader.close()  # takes a while if the broker is gone
+    def know(self, positions: Mapping[Place, int]) -> None:
+        """Take note of partitions and where they begin, if they are new."""
+        with self.progress:
+            self._positions = {**positions, **self._positions}
 
-    def _loop(self, reader: Reader) -> None:
-        committed = looked = time.monotonic()
-        while not self._stopping:
-            paused = self._state == "paused"
-            reader.pause(paused)
-            reader.poll(POLL)
-            for place in reader.due():
-                if self._stopping or self._state == "paused":
-                    break
-                self._work(reader.take(place))
-            if time.monotonic() - committed >= COMMIT:
-                reader.see_ends()
-                reader.commit(self._positions)
-                committed = time.monotonic()
-            if time.monotonic() - looked >= LOOK:
-                reader.take_up_new_partitions()
-                with self.progress:
-                    self._positions = {**reader.positions, **self._positions}
-                looked = time.monotonic()
+    def hand_on(self, batch: Batch, size: int, seconds: float) -> int | None:
+        """Emit a batch that took some seconds to decode and has values of some bytes.
 
-    def _work(self, chunk: Chunk) -> None:
-        begin = time.perf_counter()
-        decoded = self._decoder.decode(chunk.values) if chunk.values else _NOTHING
-        seconds = time.perf_counter() - begin
-        batch, failure = self._batch(chunk, decoded)
-        if batch.stop > batch.start:
+        If it does not begin at the position, another task has emitted it since: then nothing is emitted, and the
+        position is returned.
+        """
+        place = (batch.topic, batch.partition)
+        with self._delivering:
+            position = self._positions.get(place, batch.start)
+            if position != batch.start:
+                return position
             if self.dead_letters is not None:
                 self.dead_letters.send(r for r in batch.refused if r.reason != TOMBSTONE)
-            self._deliver(batch)
-            done = len(batch) + len(batch.refused)
-            self._count(batch, _size(chunk.values if failure is None else chunk.values[:done]), seconds)
-        if failure is not None:
-            raise failure
-
-    def _batch(self, chunk: Chunk, decoded: Decoded) -> tuple[Batch, DecodeError | None]:
-        """Return the batch and, by the policy ``stop``, the error of the record that it was cut before."""
-        topic, partition = chunk.place
-        offsets = chunk.offsets
-        data, rows, refused, stop, failure = decoded.data, decoded.rows, decoded.refused, chunk.stop, None
-        bad = next(((i, why) for i, why in refused if why != TOMBSTONE), None) if self.on_malformed == "stop" else None
-        if bad is not None:
-            first, reason = bad
-            kept = int(np.searchsorted(rows, first))
-            data, rows, refused = data.slice(0, kept), rows[:kept], tuple(r for r in refused if r[0] < first)
-            stop = int(offsets[first])
-            failure = DecodeError(
-                f"{topic}[{partition}] offset {stop} can't be decoded: {reason}. Reading stopped before this record. "
-                "Go on with restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which "
-                f"writes them to {self.dead_letter_topic!r}.",
-            )
-        refusals = tuple(
-            Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.keys[i], chunk.values[i])
-            for i, why in refused
-        )
-        raw, times = _Raw(chunk, rows), chunk.times[rows]
-        return Batch(data, topic, partition, chunk.start, stop, offsets[rows], refusals, raw, times), failure
-
-    def _deliver(self, batch: Batch) -> None:
-        """Emit, and return when everything downstream is done, on an event loop if some node needs one."""
-        if self.loop is None:
-            waiting = self._emit(batch)
-            if waiting:
-                asyncio.run(_all(waiting))
-        else:
-            sync(self.loop, self._emit_in_loop, batch)
-
-    async def _emit_in_loop(self, batch: Batch) -> None:
-        thread_state.asynchronous = True
-        try:
-            await asyncio.gather(*self._emit(batch))
-        finally:
-            del thread_state.asynchronous
-
-    def _count(self, batch: Batch, size: int, decode_seconds: float) -> None:
-        with self.progress:
-            self._meter.count(batch, size, decode_seconds)
-            self._positions[batch.topic, batch.partition] = batch.stop
-            self.progress.notify_all()
+            deliver(self, batch)
+            with self.progress:
+                self._meter.count(batch, size, seconds)
+                self._positions[place] = batch.stop
+                self.progress.notify_all()
         if batch.refused:
             log_refusals(_log, self._refusals, batch.refused)
+        if batch.lost:
+            what = {"topic": batch.topic, "partition": batch.partition, "offsets": batch.offsets_lost}
+            event(_log, logging.WARNING, "lost", **what)
+        return None
+
+    def ended(self, task: Task, failure: BaseException | None) -> None:
+        """Take note that a task has ended; the others follow if it has failed."""
+        with self.progress:
+            self._meter.end(task.reader)
+            self._read_by_gone.update(task.reader.read)
+            self._tasks.remove(task)
+            if failure is not None:
+                self.error, self._stopping = self.error or failure, True
+            last = not self._tasks
+        if last:
+            _running.discard(self)
+            self._set("failed" if self.error is not None else "done" if self._done else "stopped")
 
     # -- what can be seen --------------------------------------------
 
@@ -442,58 +393,56 @@ class from_kafka_arrow(Source):  # type: ignore[misc] # noqa: N801 - streamz nam
         """A snapshot of the numbers."""
         with self.progress:
             why = None if self.error is None else str(self.error)
-            return self._meter.metrics(self._state, self._positions, self._reader, why)
+            readers = [task.reader for task in self._tasks]
+            together = Together(readers, self._read_by_gone) if readers else None
+            return self._meter.metrics(self._state, self._positions, together, why)
+
+    @property
+    def backfill(self) -> BackfillMetrics | None:
+        """How far it has come towards ``until``; None if there is no end, or it was not started."""
+        return None if self._backfill is None else self._backfill.at(self.positions)
 
     @property
     def broker_statistics(self) -> str | None:
         """What librdkafka said of itself last, as JSON, if the key ``statistics.interval.ms`` asks for it."""
-        return None if self._reader is None else self._reader.statistics
+        return next((task.reader.statistics for task in tuple(self._tasks) if task.reader.statistics), None)
+
+    @property
+    def named(self) -> str:
+        """The topics, for messages."""
+        return ", ".join(map(repr, self.topics))
+
+    def _say(self, state: str) -> None:
+        m, level = self.metrics, logging.ERROR if state == "failed" else logging.INFO
+        why = None if m.last_error is None or state != "failed" else self.config.masked(m.last_error)
+        at, parts = self.config.bootstrap_servers, len(m.partitions)
+        counts = {"read": m.read, "rows": m.rows, "refused": m.refused, "lag": m.lag, "error": why}
+        event(_log, level, state, topics=self.topics, brokers=at, partitions=parts, **counts)
 
     _ipython_display_ = None  # streamz' own shows every batch in an output widget from our thread
 
     def __repr__(self) -> str:  # and streamz' own __str__ shows less
         m = self.metrics
-        return f"from_kafka_arrow({self._named}, {m.state}, rows={m.rows:_}, lag={m.lag:_}, rate={m.rate:.0f}/s)"
+        return f"from_kafka_arrow({self.named}, {m.state}, rows={m.rows:_}, lag={m.lag:_}, rate={m.rate:.0f}/s)"
 
     __str__ = __repr__
 
 
-class _Raw(Sequence[tuple[bytes | None, bytes | None]]):
-    """Keys and values of a batch's rows, looked up when asked for."""
-
-    def __init__(self, chunk: Chunk, rows: NDArray[np.int64]) -> None:
-        self._chunk = chunk
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        row = self._rows[index]
-        return self._chunk.keys[row], self._chunk.values[row]
-
-
-def _size(values: Sequence[bytes | None]) -> int:
-    try:
-        return sum(map(len, values))  # type: ignore[arg-type]
-    except TypeError:  # there are tombstones
-        return sum(map(len, filter(None, values)))
-
-
-async def _all(waiting: Sequence[Any]) -> None:
-    await asyncio.gather(*waiting)
+def _checked_tasks(tasks: int) -> int:
+    if tasks < 1:
+        raise ConfigError(f"tasks is {tasks}; there is at least one.")
+    return tasks
 
 
 def _stop_all() -> None:
     """Stop what still runs when the interpreter ends, and wait for it, but not for long."""
-    sources = list(_running)
-    for source in sources:
+    threads = []
+    for source in list(_running):
         source._stopping = True
-    for source in sources:
-        if source._thread is not None:
-            source._thread.join(2.0)
+        threads += source._threads
+    deadline = time.monotonic() + CLOSE
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
 
 
 atexit.register(_stop_all)

@@ -33,6 +33,7 @@ class Reading(Protocol):
 class _Count:
     rows: int = 0
     refused: int = 0
+    lost: int = 0
     bytes: int = 0
     decode_seconds: float = 0.0
     last_error: str | None = None
@@ -80,6 +81,7 @@ class Meter:
         count = self._counts.setdefault(place, _Count())
         count.rows += len(batch)
         count.refused += len(batch.refused)
+        count.lost += batch.offsets_lost
         count.bytes += size
         count.decode_seconds += decode_seconds
         count.rate.add(len(batch))
@@ -108,6 +110,7 @@ class Meter:
                 refused=count.refused,
                 read=read,
                 pending=read - count.done,
+                lost=count.lost,
                 bytes=count.bytes,
                 rate=count.rate.per_second,
                 decode_seconds=count.decode_seconds,
@@ -120,6 +123,7 @@ class Meter:
             rows=sum(p.rows for p in every),
             refused=sum(p.refused for p in every),
             pending=sum(p.pending for p in every),
+            lost=sum(p.lost for p in every),
             bytes=sum(p.bytes for p in every),
             batches=self._batches,
             lag=sum(p.lag for p in every),

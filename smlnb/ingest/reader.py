@@ -6,10 +6,10 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from confluent_kafka import (
@@ -24,12 +24,13 @@ from confluent_kafka import (
 from numpy.typing import NDArray
 
 from smlnb.errors import KafkaError, LostRecordsError
-from smlnb.ingest.config import KafkaConfig, check_broker, client_error, tidy
-from smlnb.ingest.topics import ends_of, partitions_of
+from smlnb.ingest.config import KafkaConfig, client_error, tidy
+from smlnb.ingest.topics import ends_of
 
-__all__ = ["Chunk", "Place", "Reader"]
+__all__ = ["Chunk", "OnGap", "Place", "Reader", "clipped"]
 
 Place = tuple[str, int]
+OnGap = Literal["stop", "count"]
 
 POLLED = 500  # records per call; fewer or more are slower
 BUFFERED = 16  # batches of records held over all partitions, at most
@@ -66,6 +67,8 @@ class Chunk:
     keys: list[bytes | None] = field(default_factory=list)
     runs: list[NDArray[np.int64]] = field(default_factory=list)  # offsets, as they came
     stamps: list[NDArray[np.int64]] = field(default_factory=list)  # their times
+    headers: list[Any] = field(default_factory=list)  # of each, where they are wanted
+    lost: list[tuple[int, int]] = field(default_factory=list)  # positions that retention had deleted
     since: float = 0.0  # when the first of them came
 
     def __len__(self) -> int:
@@ -96,18 +99,54 @@ class Chunk:
                 self.keys[which],
                 [offsets[which]],
                 [times[which]],
+                self.headers[which],
+                self.lost,
                 self.since,
             )
 
         return part(self.start, middle, head), part(middle, self.stop, rest)
 
+    def before(self, end: int) -> Chunk:
+        """Return what is before a position within this."""
+        rows = int(np.searchsorted(self.offsets, end))
+        head = self if rows == len(self) else self.split(rows)[0]
+        return replace(head, stop=end)
+
+
+def clipped(intervals: Sequence[tuple[int, int]], start: int, stop: int) -> tuple[tuple[int, int], ...]:
+    """Return the parts of intervals that are within [start, stop).
+
+    Examples
+    --------
+    >>> clipped([(0, 10), (20, 30)], 5, 20)
+    ((5, 10),)
+    """
+    return tuple((max(a, start), min(b, stop)) for a, b in intervals if max(a, start) < min(b, stop))
+
 
 class Reader:
-    """Reads all partitions of some topics from known positions; used by one thread, but for :attr:`high` and errors.
+    """Reads partitions from known positions; used by one thread, but for :attr:`high`, :attr:`read` and errors.
 
     Partitions are assigned, not subscribed: there is no rebalance, and a reader that does not poll is not thrown out.
     Each chunk begins where the one before it ended, so holes (compaction, transaction markers) are within chunks. The
     ends of partitions are reported by the broker, so that a hole at the very end is covered, too.
+
+    Parameters
+    ----------
+    config : KafkaConfig
+    topics : sequence of str
+    positions : mapping of (topic, partition) to int
+        Where to begin in each partition. Those that are added to the topics later are read from their beginning.
+    ends : mapping of (topic, partition) to int, optional
+        Where to end; without it, never.
+    batch_rows : int
+        The most records of a chunk.
+    group_id : str, optional
+        Which consumer group is told the positions; one of its own by default.
+    on_gap : {"stop", "count"}
+        What happens where retention has deleted what comes next: an error, or the chunk says that it is lost.
+    headers : bool
+        Whether the headers of the records are wanted.
     """
 
     def __init__(
@@ -116,29 +155,36 @@ class Reader:
         topics: Sequence[str],
         *,
         positions: Mapping[Place, int],
-        start: str,
+        ends: Mapping[Place, int] | None = None,
         batch_rows: int,
         group_id: str | None = None,
+        on_gap: OnGap = "stop",
+        headers: bool = False,
     ) -> None:
         self.config = config
+        self.topics = topics
+        self.headers = headers
         self.high: dict[Place, int] = {}
         self.commit_errors = 0
+        self.statistics: str | None = None
         self._broker_error = ("", -OUTAGE)
         self.read: dict[Place, int] = {}
         self.pending = 0
         self._batch_rows = batch_rows
         self._one_topic = topics[0] if len(topics) == 1 else None
+        self._ends = ends
+        self._on_gap = on_gap
         self._paused = False
-        places = [(t, p) for t, n in partitions_of(topics, check_broker(config)).items() for p in range(n)]
-        settings = {**TUNING, **config.client(), **{k: TUNING[k] for k in FIXED}}
+        self._buffers: dict[Place, Chunk] = {}
+        self._finished: set[Place] = set()  # read up to their ends
+        settings = {**TUNING, **config.client(), **{k: TUNING[k] for k in FIXED}, **self._settings()}
         settings["group.id"] = group_id or config.settings.get("group.id") or f"smlnb-{uuid.uuid4().hex[:12]}"
         try:
-            self._consumer = Consumer({**settings, "error_cb": self._on_error, "on_commit": self._on_commit})
+            self._consumer = Consumer({**settings, **self._callbacks()})
         except (KafkaException, ValueError, TypeError) as error:
             raise client_error(error, config) from None
         try:
-            self._buffers = {place: self._begin(place, positions.get(place), start) for place in places}
-            self._consumer.assign([TopicPartition(t, p, b.start) for (t, p), b in self._buffers.items()])
+            self._join(positions)
         except KafkaException as error:
             self._consumer.close()
             raise client_error(error, config, "The topic can't be read") from None
@@ -146,26 +192,53 @@ class Reader:
             self._consumer.close()
             raise
 
-    def _begin(self, place: Place, position: int | None, start: str) -> Chunk:
+    def _settings(self) -> Mapping[str, Any]:
+        """Return what this kind of reader needs of the client."""
+        return {}
+
+    def _callbacks(self) -> dict[str, Any]:
+        found = {"error_cb": self._on_error, "on_commit": self._on_commit}
+        if self.config.settings.get("statistics.interval.ms"):
+            found["stats_cb"] = self._on_statistics
+        return found
+
+    def _join(self, positions: Mapping[Place, int]) -> None:
+        """Begin to read."""
+        self._buffers = {p: self._begin(p, at) for p, at in positions.items() if not self._ended(p, at)}
+        self._consumer.assign([TopicPartition(t, p, b.stop) for (t, p), b in self._buffers.items()])
+
+    def _ended(self, place: Place, position: int) -> bool:
+        return self._ends is not None and position >= self._ends.get(place, 0)
+
+    def _begin(self, place: Place, position: int | None) -> Chunk:
+        """Return an empty buffer at a position, or at the partition's beginning."""
         low, high = ends_of(self._consumer, *place)
         self.high[place] = high
         if position is None:
-            position = high if start == "latest" else low
-        elif position < low:
-            raise self._lost(place, position, low)
+            position = low
         elif position > high:
             raise KafkaError(
                 f"{place[0]}[{place[1]}] ends at offset {high}, before position {position} where reading should go on. "
                 "The topic was deleted and made anew, or its end was lost. Learn it into a new project.",
             )
-        return Chunk(place, position, position)
+        buffer = Chunk(place, position, position)
+        if position < low:
+            self._lose(buffer, low)
+        return buffer
 
-    def _lost(self, place: Place, position: int, low: int) -> KafkaError:
-        return LostRecordsError(
-            f"{place[0]}[{place[1]}]: {low - position:,} records are lost: the broker's retention has deleted offsets "
-            f"{position} to {low - 1} before they were read. Keep records longer, or begin a new project "
-            f"with start='earliest'.",
-        )
+    def _lose(self, buffer: Chunk, low: int) -> None:
+        """Let a buffer go on at ``low``, as what is before was deleted; or raise, by the policy ``stop``."""
+        (topic, partition), position = buffer.place, buffer.stop
+        if self._on_gap == "stop":
+            raise LostRecordsError(
+                f"{topic}[{partition}]: {low - position:,} records are lost: the broker's retention has deleted "
+                f"offsets {position} to {low - 1} before they were read. Keep records longer; go on with "
+                "on_gap='count', which counts them as lost; or begin a new project with start='earliest'.",
+            )
+        if buffer.start == buffer.stop:
+            buffer.since = time.monotonic()
+        buffer.lost.append((position, low))
+        buffer.stop = low
 
     @property
     def positions(self) -> dict[Place, int]:
@@ -215,18 +288,22 @@ class Reader:
             self._append(place, list(run))
 
     def _append(self, place: Place, messages: list[Message]) -> None:
-        buffer = self._buffers[place]
+        buffer = self._buffers.get(place)
+        if buffer is None or place in self._finished:  # another reader's by now, or read up to its end
+            return
         first, last = messages[0].offset(), messages[-1].offset()
         if first < buffer.stop:  # fetched before a pause or seek, and fetched again
             messages = [m for m in messages if m.offset() >= buffer.stop]
             if not messages:
                 return
         elif first > buffer.stop:
-            self._check_hole(place, buffer.stop)
+            self._check_hole(buffer, first)
         if buffer.start == buffer.stop:
             buffer.since = time.monotonic()
         buffer.values += map(Message.value, messages)
         buffer.keys += map(Message.key, messages)
+        if self.headers:
+            buffer.headers += map(Message.headers, messages)
         buffer.runs.append(_offsets(messages, messages[0].offset(), last))
         buffer.stamps.append(np.fromiter(map(TIME, map(Message.timestamp, messages)), np.int64, len(messages)))
         buffer.stop = last + 1
@@ -234,28 +311,41 @@ class Reader:
         self.read[place] = self.read.get(place, 0) + len(messages)
         self.pending += len(messages)
 
-    def _check_hole(self, place: Place, position: int) -> None:
-        low, _ = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-        if low > position:
-            raise self._lost(place, position, low)
+    def _check_hole(self, buffer: Chunk, first: int) -> None:
+        low, _ = self._consumer.get_watermark_offsets(TopicPartition(*buffer.place), cached=True)
+        if low > buffer.stop:
+            self._lose(buffer, min(low, first))
 
     def _on_event(self, message: Message) -> None:
         error, place = message.error(), (message.topic(), message.partition())
-        if error.code() == ClientError._PARTITION_EOF:
-            buffer, offset = self._buffers[place], message.offset()
+        buffer = self._buffers.get(place)
+        unknown = buffer is None and message.partition() is not None and message.partition() >= 0
+        if unknown or place in self._finished:
+            return
+        if error.code() == ClientError._PARTITION_EOF and buffer is not None:
+            offset = message.offset()
             self.high[place] = max(self.high[place], offset)
             if offset > buffer.stop:
                 if buffer.start == buffer.stop:
                     buffer.since = time.monotonic()
                 buffer.stop = offset
-        elif error.code() in (ClientError._AUTO_OFFSET_RESET, ClientError.OFFSET_OUT_OF_RANGE):
-            position = self._buffers[place].stop
+        elif error.code() in (ClientError._AUTO_OFFSET_RESET, ClientError.OFFSET_OUT_OF_RANGE) and buffer is not None:
             low, _ = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST)
-            if low > position:
-                raise self._lost(place, position, low)
-            raise KafkaError(f"{place[0]}[{place[1]}]: the broker does not have offset {position}: {error.str()}.")
+            if low <= buffer.stop:
+                raise KafkaError(
+                    f"{place[0]}[{place[1]}]: the broker does not have offset {buffer.stop}: {error.str()}."
+                )
+            self._lose(buffer, low)
+            self._fetch_from(place, low)
         elif not error.retriable():
             raise client_error(KafkaException(error), self.config, f"{place[0]}[{place[1]}] can't be read")
+
+    def _fetch_from(self, place: Place, offset: int) -> None:
+        """Fetch a partition from here on; what was fetched before is forgotten."""
+        self._consumer.incremental_unassign([TopicPartition(*place)])
+        self._consumer.incremental_assign([TopicPartition(*place, offset)])
+        if self._paused:
+            self._consumer.pause([TopicPartition(*place)])
 
     def due(self) -> list[Place]:
         """Return the partitions whose records should be taken now, those that have waited longest first."""
@@ -271,12 +361,46 @@ class Reader:
     def take(self, place: Place) -> Chunk:
         """Return the first records of a partition's buffer, at most ``batch_rows`` of them."""
         chunk = self._buffers[place]
+        if self._ends is not None and place not in self._finished and self._ended(place, chunk.stop):
+            chunk = self._finish(place, self._ends[place])
         if len(chunk) <= self._batch_rows:
             self._buffers[place] = Chunk(place, chunk.stop, chunk.stop)
         else:
             chunk, self._buffers[place] = chunk.split(self._batch_rows)
         self.pending -= len(chunk)
         return chunk
+
+    def _finish(self, place: Place, end: int) -> Chunk:
+        """Read no more of a partition than is before its end, and return that."""
+        everything = self._buffers[place]
+        chunk = self._buffers[place] = everything.before(end)
+        self._uncount(place, len(everything) - len(chunk))
+        self._finished.add(place)
+        self._consumer.pause([TopicPartition(*place)])
+        return chunk
+
+    def _uncount(self, place: Place, records: int) -> None:
+        self.pending -= records
+        self.read[place] = self.read.get(place, 0) - records
+
+    def give_back(self, place: Place) -> None:
+        """Forget what was read of a partition and not taken; it is not read any more."""
+        self._finished.discard(place)
+        buffer = self._buffers.pop(place, None)
+        if buffer is not None:
+            self._uncount(place, len(buffer))
+
+    def give_all_back(self) -> None:
+        """Forget what was read and not taken."""
+        for place in list(self._buffers):
+            self.give_back(place)
+
+    def move(self, place: Place, position: int) -> None:
+        """Forget what was read of a partition and not taken, and go on from a position."""
+        self.give_back(place)
+        with suppress(KafkaException):  # it is another reader's by now: then there is nothing to go on with
+            self._fetch_from(place, position)
+            self._buffers[place] = Chunk(place, position, position)
 
     # -- control --------------------------------------------
 
@@ -285,7 +409,7 @@ class Reader:
         if paused == self._paused:
             return
         self._paused = paused
-        parts = [TopicPartition(t, p) for t, p in self._buffers]
+        parts = [TopicPartition(*place) for place in self._buffers if place not in self._finished]
         (self._consumer.pause if paused else self._consumer.resume)(parts)
 
     def take_up_new_partitions(self) -> None:
@@ -293,13 +417,13 @@ class Reader:
 
         If the broker does not tell now, the next call will see them.
         """
-        if self._paused or self.broker_error:
+        if self._paused or self.broker_error or self._ends is not None:
             return
         with suppress(KafkaException):
-            for topic in {topic for topic, _ in self._buffers}:
+            for topic in self.topics:
                 known = self._consumer.list_topics(topic, timeout=LOOK).topics[topic]
                 for place in sorted({(topic, p) for p in known.partitions} - self._buffers.keys()):
-                    buffer = self._begin(place, None, "earliest")
+                    buffer = self._begin(place, None)
                     self._consumer.incremental_assign([TopicPartition(*place, buffer.start)])
                     self._buffers[place] = buffer
 
@@ -326,6 +450,9 @@ class Reader:
     def _on_commit(self, error: Any, _parts: Sequence[TopicPartition]) -> None:
         if error is not None and error.code() != ClientError._NO_OFFSET:
             self.commit_errors += 1
+
+    def _on_statistics(self, text: str) -> None:
+        self.statistics = text
 
     def _on_error(self, error: Any) -> None:
         text = tidy(self.config, error.str())

@@ -19,6 +19,7 @@ from smlnb.errors import (
     TopicError,
 )
 from smlnb.ingest import kafka as module
+from smlnb.ingest import task
 from smlnb.ingest.kafka import from_kafka_arrow
 from tests.ingest.writing import Collected, numbers, produce
 from tests.waiting import eventually
@@ -376,7 +377,7 @@ def test_the_consumer_group_is_told_the_positions(any_broker, create_topic, topi
 
 @pytest.mark.kafka
 def test_partitions_that_are_added_are_read_from_their_beginning(kafka, create_topic, topic_name, monkeypatch):
-    monkeypatch.setattr(module, "LOOK", 0.2)
+    monkeypatch.setattr(task, "LOOK", 0.2)
     create_topic(kafka, topic_name, 1)
     with Collected(kafka, topic_name, start="latest") as got:
         produce(kafka, topic_name, numbers(0, 10))

@@ -1,0 +1,80 @@
+"""From the records of a chunk and what a decoder made of them to a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from smlnb.batch import Batch, Refusal
+from smlnb.errors import DecodeError
+from smlnb.ingest.decoded import TOMBSTONE, Decoded
+from smlnb.ingest.reader import Chunk, clipped
+
+__all__ = ["NOTHING", "batch_of", "size_of"]
+
+NOTHING = Decoded(pa.RecordBatch.from_arrays([], names=[]), np.empty(0, np.int64))
+
+
+def batch_of(
+    chunk: Chunk, decoded: Decoded, *, stop_at_bad: bool, dead_letter_topic: str
+) -> tuple[Batch, DecodeError | None]:
+    """Return the batch and, with ``stop_at_bad``, the error of the record that it was cut before."""
+    topic, partition = chunk.place
+    offsets = chunk.offsets
+    data, rows, refused, stop, failure = decoded.data, decoded.rows, decoded.refused, chunk.stop, None
+    bad = next(((i, why) for i, why in refused if why != TOMBSTONE), None) if stop_at_bad else None
+    if bad is not None:
+        first, reason = bad
+        kept = int(np.searchsorted(rows, first))
+        data, rows, refused = data.slice(0, kept), rows[:kept], tuple(r for r in refused if r[0] < first)
+        stop = int(offsets[first])
+        failure = DecodeError(
+            f"{topic}[{partition}] offset {stop} can't be decoded: {reason}. Reading stopped before this record. "
+            "Go on with restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which "
+            f"writes them to {dead_letter_topic!r}.",
+        )
+    refusals = tuple(
+        Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.keys[i], chunk.values[i]) for i, why in refused
+    )
+    batch = Batch(
+        data,
+        topic,
+        partition,
+        chunk.start,
+        stop,
+        offsets[rows],
+        refusals,
+        _Raw(chunk, rows),
+        chunk.times[rows],
+        clipped(chunk.lost, chunk.start, stop),
+    )
+    return batch, failure
+
+
+class _Raw(Sequence[tuple[bytes | None, bytes | None]]):
+    """Keys and values of a batch's rows, looked up when asked for."""
+
+    def __init__(self, chunk: Chunk, rows: NDArray[np.int64]) -> None:
+        self._chunk = chunk
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row = self._rows[index]
+        return self._chunk.keys[row], self._chunk.values[row]
+
+
+def size_of(values: Sequence[bytes | None]) -> int:
+    """Return how many bytes the values take."""
+    try:
+        return sum(map(len, values))  # type: ignore[arg-type]
+    except TypeError:  # there are tombstones
+        return sum(map(len, filter(None, values)))
