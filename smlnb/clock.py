@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import time
 from typing import Any
@@ -12,12 +13,17 @@ import pandas as pd
 
 from smlnb.errors import StatisticsError
 
-__all__ = ["Time", "duration", "interval", "milliseconds", "now", "written"]
+__all__ = ["CALENDAR", "Time", "duration", "interval", "milliseconds", "now", "written"]
 
 Time = str | dt.datetime | dt.timedelta | int | float
 """A time as a person gives it; see :func:`milliseconds`."""
 
+CALENDAR = (-30_610_224_000_000, 253_402_300_800_000)
+"""From the year 1000 up to the end of 9999, in milliseconds: times that every library can write."""
+
 TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
+UNITS = {"d": "D", "H": "h", "S": "s"}  # as people write them, and as pandas wants them
+LONGEST = 100 * 366 * 24 * 60 * 60 * 1000
 DAY = 24 * 60 * 60 * 1000
 
 
@@ -34,7 +40,7 @@ def milliseconds(when: Time, *, at: int | None = None) -> int:
     when
         ``"10:30"`` is the latest half past ten, of today or yesterday; ``"2026-11-22 10:30"`` and other dates are taken
         as pandas reads them; ``"-15min"``, or a timedelta, counts from now; a number is milliseconds since 1970. Times
-        without a zone are local.
+        without a zone are local, but for those of NumPy, which are in UTC.
     at : int, optional
         What counts as now.
 
@@ -51,26 +57,61 @@ def milliseconds(when: Time, *, at: int | None = None) -> int:
     100000
     """
     at = now() if at is None else at
-    if isinstance(when, int | float | np.number) and not isinstance(when, bool):
-        if not np.isfinite(when):
-            raise StatisticsError(f"{when!r} is no time.")
-        return int(when)
     try:
-        if isinstance(when, dt.timedelta | np.timedelta64):
-            return at - abs(int(pd.Timedelta(when) // pd.Timedelta(milliseconds=1)))
-        if isinstance(when, str) and when.strip()[:1] in {"-", "+"}:
-            return at + int(pd.Timedelta(when.strip()) // pd.Timedelta(milliseconds=1))
-        stamp = _local(pd.Timestamp(when))
-    except (ValueError, TypeError, OverflowError) as error:
+        found = _read(when, at)
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         raise StatisticsError(
             f"{when!r} is no time. Write '10:30', '2026-11-22 10:30', '-15min', or give a datetime."
         ) from error
-    if isinstance(when, str) and TIME_OF_DAY.fullmatch(when.strip()):
-        today = _local(pd.Timestamp(at, unit="ms", tz="UTC").tz_convert(_zone()).tz_localize(None).normalize())
-        stamp = today + (stamp - stamp.normalize())
-        if _milliseconds(stamp) > at:
-            stamp -= pd.Timedelta(milliseconds=DAY)
-    return _milliseconds(stamp)
+    if not CALENDAR[0] <= found < CALENDAR[1]:
+        raise StatisticsError(
+            f"{when!r} lies beyond the years 1000 to 9999. A number is milliseconds since 1970: 1000 * time.time()."
+        )
+    return found
+
+
+def _read(when: Any, at: int) -> int:
+    if isinstance(when, dt.timedelta | np.timedelta64):
+        return at - abs(_length(when))
+    if isinstance(when, int | float | np.number) and not isinstance(when, bool):
+        return math.floor(when)
+    if not isinstance(when, str):
+        stamp = pd.Timestamp(when)
+        return _milliseconds(stamp.tz_localize("UTC") if isinstance(when, np.datetime64) else stamp)
+    text = when.strip()
+    if text[:1] in {"-", "+"}:
+        return at + _length(text)
+    if text == "24:00":
+        text = "00:00"  # where the day ends, or began
+    if not TIME_OF_DAY.fullmatch(text):
+        if re.fullmatch(r"\d{1,2}:.*", text) and not re.match(r"\d{1,2}:\d\d", text):
+            raise ValueError("minutes have two digits")
+        return _milliseconds(pd.Timestamp(text))
+    day = dt.datetime.fromtimestamp(at / 1000, dt.UTC).astimezone().replace(tzinfo=None)
+    clock = pd.Timestamp(text).time()
+    found = _milliseconds(pd.Timestamp(dt.datetime.combine(day, clock)))
+    return found if found <= at else _milliseconds(pd.Timestamp(dt.datetime.combine(day - dt.timedelta(days=1), clock)))
+
+
+def _milliseconds(stamp: Any) -> int:
+    """Return a time; without a zone it is local, by the rules of its own date."""
+    if stamp is pd.NaT:
+        raise ValueError("no time")
+    if stamp.tz is None:
+        stamp = pd.Timestamp(stamp.to_pydatetime(warn=False).astimezone(dt.UTC))
+    return int((stamp - pd.Timestamp(0, tz="UTC").as_unit("ms")) // pd.Timedelta(milliseconds=1))
+
+
+def _length(length: Any) -> int:
+    """Return a length of time in milliseconds, as pandas reads it."""
+    if isinstance(length, str):
+        if re.fullmatch(r"[-+]?[\d\s.]+", length):
+            raise ValueError("a unit is missing")
+        length = re.sub(r"(?<=\d)(\s*)([dHS])(?![A-Za-z])", lambda m: m[1] + UNITS[m[2]], length)
+    found = pd.Timedelta(length)
+    if pd.isna(found):
+        raise ValueError("no length of time")
+    return int(found // pd.Timedelta(milliseconds=1))
 
 
 def interval(start: Time | None, stop: Time | None, known: tuple[int, int]) -> tuple[int, int]:
@@ -92,22 +133,10 @@ def interval(start: Time | None, stop: Time | None, known: tuple[int, int]) -> t
     if last <= first and isinstance(stop, str) and TIME_OF_DAY.fullmatch(stop.strip()) and at - first < DAY:
         last += DAY  # "10:00" to "10:30", asked at 10:15
     if first >= last:
-        raise StatisticsError(f"The interval from {written(first)} to {written(last)} holds no time.")
+        raise StatisticsError(
+            f"An interval ends after it begins: from {written(first)} to {written(last)} holds no time."
+        )
     return first, last
-
-
-def _local(stamp: Any) -> Any:
-    if stamp is pd.NaT:
-        raise ValueError("no time")
-    return stamp.tz_localize(_zone(), ambiguous=False, nonexistent="shift_forward") if stamp.tz is None else stamp
-
-
-def _zone() -> dt.tzinfo:
-    return dt.datetime.now().astimezone().tzinfo or dt.UTC
-
-
-def _milliseconds(stamp: Any) -> int:
-    return int(stamp.value // 1_000_000)
 
 
 def duration(length: str | dt.timedelta | float) -> int:
@@ -123,14 +152,15 @@ def duration(length: str | dt.timedelta | float) -> int:
     >>> duration("10min"), duration(1.5)
     (600000, 1500)
     """
-    seconds = isinstance(length, int | float) and not isinstance(length, bool)
+    number = isinstance(length, int | float | np.number) and not isinstance(length, bool | np.timedelta64)
     try:
-        given = pd.Timedelta(length, unit="s") if seconds else pd.Timedelta(length)
+        found = math.floor(1000 * float(length)) if number else _length(length)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError) as error:
         raise StatisticsError(f"{length!r} is no length of time. Write '10min', '1h' or '30s'.") from error
-    found = 0 if pd.isna(given) else int(given // pd.Timedelta(milliseconds=1))
-    if found < 1:
-        raise StatisticsError(f"{length!r} is no length of time above zero. Write '10min', '1h' or '30s'.")
+    if not 1 <= found <= LONGEST:
+        raise StatisticsError(
+            f"{length!r} is no length of time from a millisecond to a hundred years. Write '10min', '1h' or '30s'."
+        )
     return found
 
 

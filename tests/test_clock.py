@@ -4,7 +4,9 @@ import datetime as dt
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -61,3 +63,47 @@ def test_what_is_no_time_is_refused_in_words(wrong: object) -> None:
 def test_what_is_no_length_of_time_is_refused_in_words(wrong: object) -> None:
     with pytest.raises(StatisticsError, match="no length of time"):
         duration(wrong)  # type: ignore[arg-type]
+
+
+def test_a_time_without_a_zone_is_local_by_the_rules_of_its_own_date(zone: str) -> None:
+    for month in (1, 7):  # one of the two is daylight saving time, whatever is now
+        there = pd.Timestamp(2026, month, 15, 12, tz=zone)
+        assert milliseconds(f"2026-{month:02}-15 12:00") == there.timestamp() * 1000
+        assert milliseconds(there.tz_localize(None).to_pydatetime()) == there.timestamp() * 1000
+        assert milliseconds("9:00", at=int(there.timestamp() * 1000)) == (there.timestamp() - 3 * 3600) * 1000
+
+
+def test_a_time_of_numpy_is_in_utc_as_the_times_of_records_are(zone: str) -> None:
+    assert zone
+    assert milliseconds(np.datetime64("2026-11-22T12:00")) == milliseconds("2026-11-22T12:00Z")
+
+
+def test_the_day_ends_at_24_00(zone: str) -> None:
+    at = int(pd.Timestamp("2026-11-22 23:30", tz=zone).timestamp() * 1000)
+    assert milliseconds("24:00", at=at) == milliseconds("0:00", at=at)
+
+
+@pytest.mark.parametrize(
+    ("given", "length"),
+    [("-1d", -86_400_000), ("-2H", -7_200_000), ("-3S", -3000), ("-1 d", -86_400_000), ("+5min", 300_000)],
+)
+def test_spans_are_read_as_people_write_them(given: str, length: int) -> None:
+    assert milliseconds(given, at=10**9) == 10**9 + length
+
+
+def test_numpy_lengths_count_from_now() -> None:
+    assert milliseconds(np.timedelta64(15, "m"), at=10**9) == 10**9 - 900_000
+    assert duration(np.timedelta64(15, "m")) == 900_000
+    assert duration("1d") == 86_400_000
+
+
+@pytest.mark.parametrize("given", ["9:5", "-15", "+3", 10**30, -(10**30), time.time_ns(), "9999999-01-01", b"10:30"])
+def test_what_could_be_taken_for_another_time_is_refused_in_words(given: Any) -> None:
+    with pytest.raises(StatisticsError, match="time"):
+        milliseconds(given)
+
+
+@pytest.mark.parametrize("given", ["15", 1e300, "1000000D", "-5min"])
+def test_what_is_too_long_or_without_a_unit_is_refused_in_words(given: Any) -> None:
+    with pytest.raises(StatisticsError, match="length of time"):
+        duration(given)
