@@ -20,6 +20,7 @@ Watch = Callable[[str], object]
 
 APPLICATION_ID: Final = 0x534D4C4E  # "SMLN"
 FORMAT: Final = 2
+ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)  # the second where SQLite quotes from a damaged file
 TABLES: Final = (
     """CREATE TABLE projects (
     name TEXT PRIMARY KEY, id TEXT NOT NULL, configuration TEXT NOT NULL) STRICT""",
@@ -80,7 +81,7 @@ class File:
             except BaseException:
                 self._writer.close()
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except (*ERRORS, OSError) as error:
             raise WorkspaceError(
                 f"{path} can't be opened as a workspace: {error}. Give another file, or restore a copy."
             ) from error
@@ -146,7 +147,7 @@ class File:
             yield
             self._writer.execute("COMMIT")
         except BaseException:
-            with suppress(sqlite3.Error):  # after some errors, such as a full disk, SQLite has done it already
+            with suppress(*ERRORS):  # after some errors, such as a full disk, SQLite has done it already
                 self._writer.execute("ROLLBACK")
             raise
 
@@ -170,9 +171,9 @@ class File:
                     yield self._writer
                     self._watch("before commit")
                 self._watch("after commit")
-                with suppress(sqlite3.Error):  # what was committed is safe where it is; the next one tries again
+                with suppress(*ERRORS):  # what was committed is safe where it is; the next one tries again
                     self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise WorkspaceError(
                 f"{self.path} could not be written: {error}. What was saved before is still there."
             ) from error
@@ -187,12 +188,12 @@ class File:
         with self._reading:
             try:
                 self._reader.execute("BEGIN")
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 raise WorkspaceError(f"{self.path} could not be read: {error}.") from error
             try:
                 yield
             finally:
-                with suppress(sqlite3.Error):
+                with suppress(*ERRORS):
                     self._reader.execute("ROLLBACK")
 
     def fetch(self, query: str, *values: Any) -> list[Any]:
@@ -206,7 +207,7 @@ class File:
         try:
             with self._reading:
                 return self._reader.execute(query, values).fetchall()
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise WorkspaceError(f"{self.path} could not be read: {error}.") from error
 
     def close(self) -> None:
@@ -228,6 +229,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names as a list for people."""
-    return ", ".join(names) or "nothing yet"
+def listed(names: Sequence[object]) -> str:
+    """Return names, which in a damaged file may be anything, as a list for people."""
+    return ", ".join(map(str, names)) or "nothing yet"

@@ -61,7 +61,9 @@ class Owner:
 
     @property
     def gone(self) -> bool:
-        """Whether it is certain that its process has ended, or has closed it without saying so."""
+        """Whether it is certain that its process has ended, or has closed it without saying so; or it was damaged."""
+        if [type(value) for value in astuple(self)] != [str, int, str, str, str]:
+            return True
         if self.here:
             return self.token not in _live
         if self.host != socket.gethostname():
