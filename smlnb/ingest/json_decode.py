@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from smlnb.ingest.decoded import NO_FIELDS, Decoded, Headers
+from smlnb.ingest.json_packed import PackedRecords
 from smlnb.ingest.json_parse import Refused, parse_exactly
 from smlnb.ingest.json_types import Shape, Type, leaves, usual_types, widened
 
@@ -63,23 +64,29 @@ class JsonDecoder:
         self._types: dict[str, Type] = {}  # by the name of the column, in the order in which they came
         self._usual: dict[str, Type] = {}  # what most values of the first batch are
         self._complete = True  # whether every record of the last batch had every column
+        self._dense = True  # and no null in it
         self._widened = False
         self._compile()
 
     def _compile(self) -> None:
         self._getters = dict(_getters(self._shape))
         self._keys = _keys(self._shape)
+        self._packed = PackedRecords.of(self._shape, self._types)
         self._parse_complete = msgspec.json.Decoder(_struct(self._shape, complete=True)).decode
         self._parse = msgspec.json.Decoder(_struct(self._shape, complete=False)).decode
 
     def decode(self, values: Sequence[bytes | None], headers: Headers | None = None) -> Decoded:  # noqa: ARG002
         """Decode the values; see :meth:`smlnb.ingest.decoded.Decoder.decode`."""
+        data = self._packed.decode(values) if self._dense and self._packed is not None else None
+        if data is not None:
+            return Decoded(data, np.arange(len(values)))
         if self._types and self._complete:
             try:
                 parse = self._parse_complete
                 records = [parse(v) for v in values]  # type: ignore[arg-type] # None raises TypeError
                 found = {name: list(map(get, records)) for name, get in self._getters.items()}
                 data = self._columns(found, len(records) * self._keys, values)
+                self._dense = not _nulls(data)
                 return Decoded(data, np.arange(len(records)))
             except _UNFIT:
                 pass
@@ -141,7 +148,7 @@ class JsonDecoder:
                 before = len(refused)
                 self._examine(values, rows, refused)
                 examined = len(refused) == before and not self._widened
-        self._complete = not any(column.null_count for column in data.columns)
+        self._complete = self._dense = not _nulls(data)
         return Decoded(data, np.array(rows, dtype=np.int64), tuple(sorted(refused.items())))
 
     def _parse_each(self, values: Sequence[bytes | None], refused: dict[int, str]) -> tuple[list[Any], list[int]]:
@@ -198,6 +205,10 @@ class JsonDecoder:
         self._types = {name: types[name] for name in [*(n for n in self._types if n in types), *types]}
         self._widened = True
         self._compile()
+
+
+def _nulls(data: pa.RecordBatch) -> int:
+    return sum(column.null_count for column in data.columns)
 
 
 def _struct(shape: Shape, *, complete: bool) -> type[msgspec.Struct]:
