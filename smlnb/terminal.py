@@ -25,6 +25,7 @@ from smlnb.errors import NotEnoughDataError, SmlnbError
 from smlnb.ingest.connector import Connector
 from smlnb.ingest.metrics import Metrics
 from smlnb.project import Project
+from smlnb.schema import Schema
 from smlnb.score.scorer import Scorer
 
 __all__ = [
@@ -33,7 +34,10 @@ __all__ = [
     "demo_display",
     "demo_view",
     "follow",
+    "numbers_view",
     "outcome_view",
+    "records_view",
+    "schema_view",
     "score_view",
     "sparkline",
     "univariate_table",
@@ -153,6 +157,34 @@ def records_view(frame: pd.DataFrame, console: Console) -> RenderableType:
             record.add_row(Text(str(name)), Text(cell))
         parts += [record, Text()]
     return Group(*parts[:-1])
+
+
+def numbers_view(frame: pd.DataFrame) -> RenderableType:
+    """Return a frame as a table: texts to the left, numbers to the right, with their thousands apart."""
+    table = Table(box=None, pad_edge=False, header_style="bold cyan")
+    for name, kind in frame.dtypes.items():
+        table.add_column(Text(str(name)), justify="right" if pd.api.types.is_numeric_dtype(kind) else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(Text(_figure(value)) for value in row))
+    return table
+
+
+def schema_view(schema: Schema) -> RenderableType:
+    """Return the names and letters of columns, one below the other, and the letters as options take them."""
+    table = Table(box=None, pad_edge=False, header_style="bold cyan")
+    for name in ("column", "type", ""):
+        table.add_column(name, no_wrap=True)
+    for attribute in schema:
+        table.add_row(Text(attribute.name), attribute.kind, Text(attribute.kind.name.lower(), "dim"))
+    return Group(table, Text(), Text.assemble(("--types ", "dim"), schema.letters))
+
+
+def _figure(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload] # one cell
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int | np.integer) else str(value)
 
 
 def _cell(value: object) -> str:

@@ -20,7 +20,7 @@ from tests.ingest.article import article
 from tests.ingest.writing import avro, numbers, produce
 from tests.waiting import eventually
 
-COMMANDS = ["demo", "replay", "peek", "topics", "broker", "connect", "score", "lab"]
+COMMANDS = ["demo", "replay", "peek", "topics", "lag", "broker", "connect", "score", "lab"]
 ROOT = Path(__file__).parents[1]
 
 
@@ -175,6 +175,47 @@ def test_the_loop_runs_command_by_command(run, any_broker, topic_name, tmp_path)
     assert record["model"] == "hba1"
     assert record["class"] in (0, 1)
     assert "quantile" in run("peek", sink, "-n", 2, *there).stdout
+
+
+def test_a_topic_is_looked_at_from_all_sides(run, any_broker, create_topic, topic_name):
+    there = ["-b", any_broker.bootstrap_servers]
+    create_topic(any_broker, topic_name, 2)
+    produce(any_broker, topic_name, numbers(0, 2500), 2, timestamp=1_700_000_000_000, key="[bold]plant")
+    produce(any_broker, topic_name, [*numbers(2500, 2502), b"poison"])
+
+    assert re.search(r"1 +0 +1,250 +1,250\n", run("topics", topic_name, *there).stdout)
+    lines = map(json.loads, run("topics", topic_name, "--json", *there).stdout.splitlines())
+    assert [line["records"] for line in lines] == [1253, 1250]
+    every = map(json.loads, run("topics", "--json", *there).stdout.splitlines())
+    assert {"topic": topic_name, "partitions": 2, "records": 2503} in list(every)
+
+    recent = run("peek", topic_name, "--from", "-5min", "--details", "--json", *there).stdout.splitlines()
+    records = list(map(json.loads, recent))
+    assert [r["x"] for r in records] == [2500, 2501, None]
+    assert "malformed JSON" in records[-1]["kafka.error"]
+    assert [r["kafka.offset"] for r in records] == [1250, 1251, 1252]
+    shown = run("peek", topic_name, "--from", "2023-11-14T22:00Z", "-n", 3, "--details", *there).stdout
+    assert shown.count("[bold]plant") == 3
+
+    assert re.search(r"x +C +continuous", run("peek", topic_name, "--types", *there).stdout)
+    assert json.loads(run("peek", topic_name, "--types", "--json", *there).stdout) == {"name": "x", "type": "C"}
+    one_red_line(run("peek", topic_name, "--from", "noon", *there), "smlnb-E200")
+
+
+def test_the_lag_of_a_group_is_shown(run, any_broker, create_topic, topic_name):
+    there = ["-b", any_broker.bootstrap_servers]
+    create_topic(any_broker, topic_name, 1)
+    produce(any_broker, topic_name, numbers(0, 3000))
+    message = one_red_line(run("lag", topic_name, *there), "smlnb-E500")
+    assert "has committed nothing" in message
+    project = smlnb.Project("p", types="C")
+    with smlnb.connect(project, topic_name, group_id=topic_name, bootstrap_servers=there[1]) as feed:
+        feed.wait(timeout=30)
+    eventually(lambda: run("lag", topic_name, *there).exit_code == 0, what="the commit")
+    assert re.search(rf"{topic_name} +0 +0 +3,000 +3,000 +0\n", run("lag", topic_name, *there).stdout)
+    (line,) = map(json.loads, run("lag", topic_name, "-t", topic_name, "--json", *there).stdout.splitlines())
+    assert (line["position"], line["lag"]) == (3000, 0)
+    assert "rate" in run("lag", topic_name, "--over", 0.1, *there).stdout
 
 
 def test_the_broker_prints_its_address_serves_others_and_ends_with_ctrl_c(start):
@@ -360,6 +401,9 @@ def test_what_is_wrong_with_the_properties_is_one_red_line(run, tmp_path, monkey
     [
         (["topics", "-b", "127.0.0.1:1"], "smlnb-E501", "127.0.0.1:1"),
         (["peek", "t", "-b", "127.0.0.1:1"], "smlnb-E501", "127.0.0.1:1"),
+        (["lag", "g", "-b", "127.0.0.1:1"], "smlnb-E501", "127.0.0.1:1"),
+        (["peek", "t", "--types", "--details", "-b", "127.0.0.1:1"], "smlnb-E503", "Leave out --from and --details"),
+        (["peek", "t", "--format", "jsn", "-b", "127.0.0.1:1"], "smlnb-E503", "Did you mean 'json'"),
         (["replay", "nothing.csv", "-t", "t", "-b", "127.0.0.1:1"], "smlnb-E800", "nothing.csv"),
         (["demo", "-b", "127.0.0.1:1", "--rows", "9"], "smlnb-E501", "127.0.0.1:1"),
         (["demo", "--rows", "0"], "smlnb-E800", "rows=0"),

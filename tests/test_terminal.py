@@ -13,7 +13,18 @@ from smlnb.errors import TopicError
 from smlnb.evaluate import Ranking
 from smlnb.ingest.connector import Connector
 from smlnb.project import Project
-from smlnb.terminal import connector_view, demo_view, follow, outcome_view, records_view, sparkline, univariate_table
+from smlnb.schema import Schema
+from smlnb.terminal import (
+    connector_view,
+    demo_view,
+    follow,
+    numbers_view,
+    outcome_view,
+    records_view,
+    schema_view,
+    sparkline,
+    univariate_table,
+)
 
 
 def rendered(view, width: int = 140, encoding: str = "utf-8") -> str:
@@ -131,3 +142,19 @@ def test_following_ends_when_it_is_told_to():
     stop = threading.Event()
     stop.set()
     follow(Running(), stop, show=lambda _: "", until_caught_up=False)
+
+
+def test_numbers_are_shown_with_their_thousands_apart_and_what_is_missing_as_a_dash():
+    frame = pd.DataFrame(
+        {"topic": ["[red]t", "u"], "lag": pd.array([12_345, None], "Int64"), "rate": [1234.56, np.nan]}
+    )
+    lines = rendered(numbers_view(frame)).splitlines()
+    assert lines[1].split() == ["[red]t", "12,345", "1,234.6"]
+    assert lines[2].split() == ["u", "-", "-"]
+
+
+def test_a_schema_is_shown_with_the_letters_as_options_take_them():
+    text = rendered(schema_view(Schema.of(["[red]x", "y"], "C,T")))
+    assert "[red]x" in text
+    assert "category" in text
+    assert "--types C,T" in text

@@ -17,7 +17,7 @@ from smlnb.clock import Time, milliseconds, written
 from smlnb.errors import ConfigError, DecodeError, TopicError, UnknownSchemaError
 from smlnb.ingest.config import KafkaConfig, client_error
 from smlnb.ingest.decode import Format, decoder
-from smlnb.ingest.decoded import Decoded
+from smlnb.ingest.decoded import Decoded, Decoder
 from smlnb.ingest.topics import onlooker, watermarks
 from smlnb.schema import Schema
 
@@ -82,8 +82,9 @@ def peek(
     [2.0, 3.0]
     """
     config = settings = KafkaConfig.of(bootstrap_servers, config)  # in its place: no passwords in a traceback
+    chosen = decoder(format, settings, **options)
     messages = _messages(settings, topic, n, start)
-    decoded = _decoded(messages, format, settings, options)
+    decoded = _decoded(chosen, messages)
     frame: pd.DataFrame = decoded.data.to_pandas()
     if decoded.refused:
         frame = frame.set_axis(decoded.rows, axis=0).reindex(range(len(messages)))
@@ -144,8 +145,9 @@ def sample(
         If none of the records can be decoded.
     """
     config = settings = KafkaConfig.of(bootstrap_servers, config)
+    chosen = decoder(format, settings, **options)
     messages = _messages(settings, topic, n, None)
-    decoded = _decoded(messages, format, settings, options)
+    decoded = _decoded(chosen, messages)
     if not len(decoded.rows):
         _, reason = decoded.refused[-1]
         raise DecodeError(f"None of the latest {len(messages)} records of {topic!r} can be decoded: {reason}.")
@@ -234,8 +236,7 @@ def _ordered(messages: Sequence[Message]) -> list[Message]:
 # -- showing -----------------------------------------------------------------------------------------------------------
 
 
-def _decoded(messages: Sequence[Message], form: Format, settings: KafkaConfig, options: Mapping[str, Any]) -> Decoded:
-    chosen = decoder(form, settings, **options)
+def _decoded(chosen: Decoder, messages: Sequence[Message]) -> Decoded:
     headers = [m.headers() for m in messages] if chosen.uses_headers else None
     try:
         return chosen.decode([m.value() for m in messages], headers)
