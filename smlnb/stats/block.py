@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -64,12 +65,14 @@ def float_block(
     return block, bad
 
 
-def _floats(column: pa.Array) -> Block:
+def _floats(column: pa.Array) -> NDArray[Any]:
     kind = column.type
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan)
     if pa.types.is_boolean(kind):
         column = column.cast(pa.uint8())
+    if pa.types.is_integer(kind) and not column.null_count:
+        return np.asarray(column.to_numpy())  # to be converted where it goes, and no sooner: a third of the time
     if not pa.types.is_float64(column.type):
         # beyond 2**53 not every integer is a float64; the nearest one is what a statistic can use
         column = pc.cast(column, pa.float64(), safe=not pa.types.is_integer(column.type))
