@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 import smlnb
 from smlnb._command import running, stopped_by_signals
-from smlnb.errors import SchemaError
+from smlnb.errors import SchemaError, WorkspaceError
 from smlnb.terminal import connect_view, connector_view, follow
 
 __all__ = ["connect_configuration", "connect_topic"]
@@ -34,22 +34,30 @@ def connect_topic(
     """Learn a topic into a project of the workspace until Ctrl-C."""
     with smlnb.Workspace(workspace) as store:
         learner = _project(store, project, types)
-        saved = f"saved to {workspace} every {save_every:g} s"
-        feed = smlnb.connect(learner, topic, bootstrap_servers=bootstrap_servers, config=cluster, **reading)
-        try:
-            with stopped_by_signals() as stop, running():
-                follow(
-                    feed,
-                    stop,
-                    show=lambda console: connect_view(learner, feed.metrics, saved, console),
-                    until_caught_up=until_caught_up,
-                    save=lambda: store.save(learner) if learner.positions else None,
-                    save_every=save_every,
-                )
-        finally:
-            feed.stop()
-            if learner.positions:  # else a project that was made by mistake would stay
-                store.save(learner)
+        feed = smlnb.connect(
+            learner,
+            topic,
+            bootstrap_servers=bootstrap_servers,
+            config=cluster,
+            workspace=store,
+            checkpoint_every=save_every,
+            **reading,
+        )
+
+        def view(console: Console) -> RenderableType:
+            metrics = feed.metrics
+            wrong = metrics.checkpoint.error if metrics.checkpoint is not None else None
+            saved = f"saved to {workspace} every {save_every:g} s" if wrong is None else f"NOT SAVED: {wrong}"
+            return connect_view(learner, metrics, saved, console)
+
+        with stopped_by_signals() as stop, running():
+            try:
+                follow(feed, stop, show=view, until_caught_up=until_caught_up)
+            finally:
+                feed.stop()
+            last = feed.metrics.checkpoint
+            if last is not None and last.error is not None:
+                raise WorkspaceError(last.error)
         _finish(store, learner, build)
 
 
