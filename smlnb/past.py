@@ -25,8 +25,8 @@ from smlnb.shards.intake import Types, take_in
 from smlnb.shards.recent import Recent
 from smlnb.shards.rows import Rows
 from smlnb.shards.shard import Shard
+from smlnb.shards.stamps import stamps_of
 from smlnb.slices import Slice
-from smlnb.stats.panes import as_times
 from smlnb.stats.table import Table
 
 __all__ = ["Key", "Past"]
@@ -105,18 +105,25 @@ class Past(Explorable):
         1.5
         """
         with self._lock:
-            first, last = self._interval(start, stop)
+            span = self._interval(start, stop)
             total = Table(self._schema, **self._options.table)
-            covered = [c for _, shard in self._all_shards() if (c := shard.add_between(total, first, last))]
-            if not covered:
-                raise NotEnoughDataError(f"Nothing was learned of {written(first)} to {written(last)}.")
-            span = min(a for a, _ in covered), max(b for _, b in covered)
+            for _, shard in self._all_shards():
+                shard.add_between(total, *span)
+            if not total.n:
+                raise NotEnoughDataError(f"Nothing was learned of {written(span[0])} to {written(span[1])}.")
             return Slice(f"{self.name}, past", total.result(), span, self.positions, self.encoders)
 
     def _interval(self, start: Time | None, stop: Time | None) -> tuple[int, int]:
         spans = [span for _, shard in self._all_shards() if (span := shard.span)]
         if not spans:
-            raise NotEnoughDataError(f"{self.name!r} has learned nothing yet, so it has no past.")
+            learned = sum(shard.n for _, shard in self._all_shards())
+            why = (
+                f"none of the {learned:,} records of {self.name!r} has a time in it: they lie ahead of the clock. "
+                "Times are in UTC, and numbers are milliseconds since 1970"
+                if learned
+                else f"{self.name!r} has learned nothing yet"
+            )
+            raise NotEnoughDataError(f"There is no past: {why}.")
         known = min(a for a, _ in spans), max(b for _, b in spans)
         first, last = interval(start, stop, known)
         if last <= known[0] or first >= known[1]:
@@ -124,7 +131,15 @@ class Past(Explorable):
                 f"The history reaches from {written(known[0])} to {written(known[1])}; "
                 f"it knows nothing of {written(first)} to {written(last)}."
             )
+        first, last = max(first, known[0]), min(last, known[1])
+        while (wider := self._widened(first, last)) != (first, last):  # panes of one partition may be coarser
+            first, last = wider
         return first, last
+
+    def _widened(self, first: int, last: int) -> tuple[int, int]:
+        """Return an interval with all panes of all partitions that it touches."""
+        covered = [c for _, shard in self._all_shards() if (c := shard.covered(first, last))]
+        return min([first, *(a for a, _ in covered)]), max([last, *(b for _, b in covered)])
 
     def history(self) -> pd.DataFrame:
         """Return what is known of the past: start and stop of every pane, and its records, oldest first."""
@@ -265,7 +280,7 @@ class Past(Explorable):
                 types=self._types,
                 options=self._options,
                 encoding=self._encoding,
-                times=None if times is None else as_times(times, records.num_rows),
+                times=None if times is None else stamps_of(times, records.num_rows),
             ).rows
             draft = (self._direct if place is None else self._shards[place]).copy()
             self._keep_latest(draft.forget(rows))

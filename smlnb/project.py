@@ -33,8 +33,8 @@ from smlnb.shards.encoding import Encoding
 from smlnb.shards.intake import Counts, Learned, Types, take_in
 from smlnb.shards.recent import Recent
 from smlnb.shards.shard import Shard
+from smlnb.shards.stamps import stamps_of
 from smlnb.stats.base import Plain, State, digest_of
-from smlnb.stats.panes import as_times
 from smlnb.stats.table import Table, TableSummary
 
 __all__ = ["Project"]
@@ -199,8 +199,9 @@ class Project(Past):
             learned as often as it is given: there is no check for duplicates.
         names : sequence of str, optional
             Column names of an array.
-        times : array of datetime64 or of milliseconds since 1970, shape (rows,), optional
-            When the records were made; by default as the project's option ``time`` says.
+        times : array of timestamps or of milliseconds since 1970, shape (rows,), optional
+            When the records were made; by default as the project's option ``time`` says. See
+            :func:`~smlnb.shards.stamps.stamps_of`.
         on_bad : {"raise", "refuse"}
             What to do about a record that holds, say, text in a continuous attribute.
 
@@ -235,7 +236,7 @@ class Project(Past):
                 options=self._options,
                 encoding=self._encoding,
                 row_filter=self._filter,
-                times=None if times is None else as_times(times, records.num_rows),
+                times=None if times is None else stamps_of(times, records.num_rows),
                 first=self._direct.n,
             )
             if intake.refused and on_bad == "raise":

@@ -234,3 +234,45 @@ def test_merged_projects_have_one_past() -> None:
     total = left + right
     assert total.between().n == ROWS
     assert total.between(START, START + 10 * MINUTE).n == PROJECT.between(START, START + 10 * MINUTE).n
+
+
+def test_one_time_far_ahead_spoils_neither_the_past_nor_the_latest_figures() -> None:
+    project = Project("p", types="C", history=True, window="10min", decay="5min")
+    project.learn({"x": [1.0, 3.0, 9.0]}, times=[clock.now(), clock.now(), 2**60])
+    assert project.n == 3
+    assert project.between().n == project.window().n == 2
+    assert project.fading().univariate().loc["x", "mean"] == pytest.approx(2.0)
+    data = pa.RecordBatch.from_pydict({"x": [1.0, 9.0]})
+    project.learn(Batch(data, "t", 0, 0, 2, np.arange(2), times=np.array([clock.now(), 2**60])))  # in a tail
+    assert project.between().n == 3
+    assert project.between().stop < pd.Timestamp.now("UTC") + pd.Timedelta("2min")
+
+
+def test_a_past_that_has_only_times_ahead_of_the_clock_says_so() -> None:
+    project = Project("p", types="C", history=True)
+    with pytest.raises(NotEnoughDataError, match="learned nothing yet"):
+        project.between()
+    project.learn({"x": [1.0]}, times=[2**60])
+    with pytest.raises(NotEnoughDataError, match=r"none of the 1 records of 'p' .* ahead of the clock"):
+        project.between()
+
+
+@pytest.mark.parametrize("ahead", [0, 3 * 60])
+def test_an_interval_is_whole_where_one_partition_is_known_in_coarser_panes(ahead: int) -> None:
+    start = START // (30 * MINUTE) * (30 * MINUTE) - 6 * 60 * MINUTE
+    project = Project("p", types="C", history=True)
+    for partition, minutes in ((0, 60 + ahead), (1, 60)):
+        times = start + np.arange(minutes) * MINUTE
+        data = pa.RecordBatch.from_pydict({"x": np.ones(minutes)})
+        project.learn(Batch(data, "t", partition, 4_999, 5_000, np.arange(5_000 - minutes, 5_000), times=times))
+    past = project.between(start + 10 * MINUTE, start + 20 * MINUTE)
+    minutes = (past.stop - past.start) // pd.Timedelta("1min")
+    assert (minutes, past.n) == ((30, 60) if ahead else (10, 20))
+
+
+def test_what_was_forgotten_is_no_longer_known() -> None:
+    project = Project("p", types="C", history=True)
+    project.learn({"x": [1.0, 2.0]}, times=[0, 1])
+    project.forget({"x": [1.0, 2.0]}, times=[0, 1])
+    with pytest.raises(NotEnoughDataError, match="Nothing was learned of"):
+        project.between()

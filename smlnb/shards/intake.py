@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from smlnb.batch import Batch, Refusal
 from smlnb.clock import now
-from smlnb.errors import SchemaError, UnknownAttributeError
+from smlnb.errors import UnknownAttributeError
 from smlnb.filter import RowFilter
 from smlnb.options import Options
 from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
 from smlnb.shards.encoding import Encoding
 from smlnb.shards.rows import Rows
+from smlnb.shards.stamps import stamps_of, within_calendar
 from smlnb.stats.base import Plain, State
 from smlnb.stats.table import read_block
 
@@ -153,7 +153,7 @@ def take_in(
         If they do not fit the types.
     """
     offsets = batch.offsets if batch is not None else np.arange(first, first + records.num_rows)
-    stamps = _times(records, batch, options, times)
+    stamps = _times(records, batch, schema, options, times)
     origin = np.arange(records.num_rows)
     filtered_at = offsets[:0]
     if row_filter is not None and records.num_rows:
@@ -176,37 +176,23 @@ def take_in(
 
 
 def _times(
-    records: pa.RecordBatch, batch: Batch | None, options: Options, given: NDArray[np.int64] | None
+    records: pa.RecordBatch,
+    batch: Batch | None,
+    schema: Schema,
+    options: Options,
+    given: NDArray[np.int64] | None,
 ) -> NDArray[np.int64]:
     """Return the time of each record: of its column, as given, of the broker, or by the clock."""
-    if options.time is not None and given is None and records.num_columns:
-        return _times_of_column(records, options.time)
-    times = batch.times if given is None and batch is not None else given
-    return np.full(records.num_rows, now()) if times is None else times
-
-
-def _times_of_column(records: pa.RecordBatch, name: str) -> NDArray[np.int64]:
-    if name not in records.schema.names:
+    if given is not None:
+        return given
+    name = options.time
+    if name is not None and name in records.schema.names:
+        return stamps_of(records.column(name), records.num_rows, f"the column {name!r}")
+    if name is not None and records.num_columns and name not in schema:
         raise UnknownAttributeError.of(name, records.schema.names)
-    column = records.column(name)
-    try:
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = pc.cast(column, pa.timestamp("us", tz="UTC" if _zoned(column) else None))
-        if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-            column = pc.cast(column, pa.timestamp("ms"), safe=False).cast(pa.int64())
-        stamps = column.cast(pa.int64(), safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise SchemaError(
-            f"The column {name!r}, which holds the records' times, can't be read: {error}. It must hold timestamps, "
-            "ISO 8601 texts, or milliseconds since 1970.",
-        ) from error
-    clock = now()  # a record without a time counts as of now
-    return np.asarray(stamps.fill_null(clock).to_numpy(zero_copy_only=False), np.int64)
-
-
-def _zoned(column: pa.Array) -> bool:
-    first = next((v for v in column.slice(0, 100).to_pylist() if v), "")
-    return first.endswith("Z") or "+" in first[10:] or "-" in first[10:]
+    if name is not None or batch is None or batch.times is None:
+        return np.full(records.num_rows, now())
+    return within_calendar(batch.times)
 
 
 def _bad_rows(

@@ -55,7 +55,7 @@ class Recent:
         if self.window is not None:
             self.window.update(rows.block, rows.times, now=now(), absorb=absorb)
         if self.decayed is not None:
-            self.decayed.update(rows.floats, rows.times)
+            self.decayed.update(rows.floats, rows.times, now=now())
 
     def grow(self, schema: Schema) -> None:
         """Add the attributes that a schema has more, at the end."""

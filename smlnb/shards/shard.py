@@ -203,12 +203,14 @@ class Shard:
         if (tail := self._tail.statistics()) is not None:
             tail.add_to(total)
 
-    def add_between(self, total: Table, start: int, stop: int) -> tuple[int, int] | None:
-        """Merge the statistics of an interval into a table; return what it covers, in whole panes."""
-        covered = self._sealed.add_between(total, start, stop)
-        if self._tail.add_between(total, *(covered or (start, stop))):
-            covered = covered or (start, stop)
-        return covered
+    def covered(self, start: int, stop: int) -> tuple[int, int] | None:
+        """Return an interval widened to whole panes of the sealed statistics; None if they know nothing of it."""
+        return self._sealed.covered(start, stop)
+
+    def add_between(self, total: Table, start: int, stop: int) -> None:
+        """Merge the statistics of an interval, whole panes, into a table."""
+        self._sealed.add_between(total, start, stop)
+        self._tail.add_between(total, start, stop)
 
     @property
     def span(self) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Self
 
+from smlnb.clock import now
 from smlnb.options import Options
 from smlnb.schema import Schema
 from smlnb.shards.encoding import Encoding
@@ -13,6 +14,7 @@ from smlnb.shards.recent import absorb
 from smlnb.shards.rows import Rows
 from smlnb.shards.timeline import Timeline
 from smlnb.stats.base import Plain, State
+from smlnb.stats.decay import TOLERANCE
 from smlnb.stats.table import Table
 
 __all__ = ["Tail"]
@@ -76,25 +78,26 @@ class Tail:
             self._seen = len(self._parts)
         return self._statistics
 
-    def add_between(self, total: Table, start: int, stop: int) -> bool:
-        """Merge the statistics of an interval into a table; return whether there are any rows in it."""
-        found = self.restored is not None and self.restored.add_between(total, start, stop) is not None
+    def add_between(self, total: Table, start: int, stop: int) -> None:
+        """Merge the statistics of an interval into a table."""
+        if self.restored is not None:
+            self.restored.add_between(total, start, stop)
         rows = self.encoded()
         if rows is not None:
-            inside = (rows.times >= start) & (rows.times < stop)
+            inside = (rows.times >= start) & (rows.times < min(stop, _latest()))
             if inside.any():
                 absorb(total, rows.part(inside).block)
-                found = True
-        return found
 
     @property
     def span(self) -> tuple[int, int] | None:
-        """From when to when the rows are."""
+        """From when to when the rows are, in whole panes of the history."""
         rows, spans = self.rows(), []
         if self.restored is not None and self.restored.span is not None:
             spans.append(self.restored.span)
-        if rows is not None:
-            spans.append((int(rows.times.min()), int(rows.times.max()) + 1))
+        if rows is not None and (timely := rows.times[rows.times < _latest()]).size:
+            size = self.options.history[0][0]
+            first, last = (int(end) // size * size for end in (timely.min(), timely.max()))
+            spans.append((first, last + size))
         return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
 
     @property
@@ -137,3 +140,8 @@ class Tail:
         if state["statistics"] is not None:
             tail.restored = Timeline.from_state(state["statistics"], schema, options)
         return tail
+
+
+def _latest() -> int:
+    """Return where times begin that are too far beyond the clock to be those of records, as a history sees it."""
+    return now() + TOLERANCE + 1

@@ -90,14 +90,16 @@ class Timeline:
         else:
             total.merge(self._total)
 
-    def add_between(self, total: Table, start: int, stop: int) -> tuple[int, int] | None:
-        """Merge the statistics of an interval into a table; return what it covers, in whole panes."""
+    def covered(self, start: int, stop: int) -> tuple[int, int] | None:
+        """Return an interval widened to whole panes; None if the history knows nothing of it."""
         history = self._history()
-        if not history.covers(start, stop):
-            return None
-        past = history.between(start, stop)
-        total.merge(past.statistics)
-        return past.start, past.stop
+        return history.widened(start, stop) if history.covers(start, stop) else None
+
+    def add_between(self, total: Table, start: int, stop: int) -> None:
+        """Merge the statistics of the panes of an interval into a table."""
+        history = self._history()
+        if history.covers(start, stop):
+            history.add_between(total, start, stop)
 
     @property
     def span(self) -> tuple[int, int] | None:

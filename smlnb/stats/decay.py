@@ -17,6 +17,8 @@ __all__ = ["Decayed", "DecayedSummary"]
 
 Matrix = NDArray[np.float64]
 
+TOLERANCE = 60_000  # milliseconds that a time may be beyond the clock
+
 
 @dataclass(frozen=True, slots=True)
 class DecayedSummary:
@@ -137,19 +139,28 @@ class Decayed(Accumulator):
         self._newest: int | None = None
         self._sums = _Sums.zero(width)
 
-    def update(self, block: Matrix, times: ArrayLike | None = None) -> None:
-        """Absorb a block of shape (width, rows), with the times of its rows in milliseconds if by time."""
+    def update(self, block: Matrix, times: ArrayLike | None = None, *, now: int | None = None) -> None:
+        """Absorb a block of shape (width, rows), with the times of its rows in milliseconds if by time.
+
+        With the clock ``now``, rows with times over a minute beyond it are left out, so that one wrong time
+        does not make all others count for nothing.
+        """
         rows = block.shape[1]
         if rows == 0:
             return
         if self.by == "time" and times is None:
             raise StatisticsError("Decay by time needs the times of the rows: update(block, times=...).")
         stamps = np.arange(self.n, self.n + rows) if self.by == "rows" else as_times(times, rows)  # type: ignore[arg-type]
+        self.n += rows
+        if self.by == "time" and now is not None and stamps.max() > now + TOLERANCE:
+            timely = stamps <= now + TOLERANCE
+            block, stamps = block[:, timely], stamps[timely]
+            if not len(stamps):
+                return
         self._age(int(stamps.max()))
-        weights = np.exp2((stamps - (self._newest or 0)) / self.half_life)
+        weights = np.exp2((stamps - float(self._newest or 0)) / self.half_life)
         with np.errstate(over="ignore", invalid="ignore"):
             self._sums = self._sums.plus(_weighted(block, weights))
-        self.n += rows
 
     def _age(self, newest: int) -> None:
         if self._newest is None:
@@ -168,6 +179,7 @@ class Decayed(Accumulator):
         """
         self._check_mergeable(other)
         if other._newest is None:
+            self.n += other.n
             return
         if self.by == "rows" and self.n:
             raise MergeError("Decay by rows of two streams can't be merged: their rows have no common order.")

@@ -333,6 +333,20 @@ class History(Accumulator, Generic[A]):
         NotEnoughDataError
             If the history knows nothing of that time.
         """
+        merged = self._make()
+        first, last, panes = self.add_between(merged, start, stop)
+        return Interval(first, last, merged, panes)
+
+    def add_between(self, total: A, start: int | None = None, stop: int | None = None) -> tuple[int, int, int]:
+        """Merge the panes that cover an interval into an accumulator; return start and stop of them, and how many."""
+        first, last = self.widened(start, stop)
+        covered = [(at, part) for at, part in self._parts() if first <= at < last]
+        for _, part in covered:
+            total.merge(part)
+        return first, last, len({at for at, _ in covered})
+
+    def widened(self, start: int | None = None, stop: int | None = None) -> tuple[int, int]:
+        """Return the start and stop of the panes that cover an interval; it raises as :meth:`between` does."""
         span = self.span
         if span is None:
             raise NotEnoughDataError("The history is empty: no record with a time has been learned.")
@@ -346,12 +360,7 @@ class History(Accumulator, Generic[A]):
             )
         first, last = max(first, span[0]), min(last, span[1])
         size_first, size_last = self._size_at(first), self._size_at(last - 1)
-        first, last = first // size_first * size_first, -(-last // size_last) * size_last
-        covered = [(at, part) for at, part in self._parts() if first <= at < last]
-        merged = self._make()
-        for _, part in covered:
-            merged.merge(part)
-        return Interval(first, last, merged, len({at for at, _ in covered}))
+        return first // size_first * size_first, -(-last // size_last) * size_last
 
     def result(self) -> Any:
         """Return the result of the total."""

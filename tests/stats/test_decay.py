@@ -127,3 +127,14 @@ def test_what_makes_no_sense_is_refused() -> None:
     two.update(np.ones((1, 1)))
     with pytest.raises(MergeError, match="no common order"):
         one.merge(two)
+
+
+def test_a_time_beyond_the_clock_does_not_make_all_others_count_for_nothing() -> None:
+    decayed = Decayed(1, half_life=1000)
+    decayed.update(np.array([[1.0, 9.0, 3.0]]), times=[0, 10**9, 0], now=0)
+    decayed.update(np.array([[9.0]]), times=[10**9], now=0)
+    assert decayed.result().mean.tolist() == [2.0]
+    assert decayed.n == 4
+    merged = Decayed(1, half_life=1000)
+    merged.merge(decayed)
+    assert merged.n == 4
