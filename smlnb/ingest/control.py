@@ -105,6 +105,7 @@ class Controlled(ABC):
 
     def _set(self, state: str) -> None:
         with self.progress:
-            self._state = state
+            before, self._state = self._state, state
             self.progress.notify_all()
-        self._say(state)
+        if (before, state) != ("created", "stopped"):  # else nothing has happened
+            self._say(state)

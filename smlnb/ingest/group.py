@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,8 +13,11 @@ from confluent_kafka import KafkaError as ClientError
 from smlnb.errors import KafkaError
 from smlnb.ingest.config import KafkaConfig, client_error
 from smlnb.ingest.reader import Chunk, Place, Reader
+from smlnb.logs import event, quiet_logger
 
 __all__ = ["Member", "Together"]
+
+_log = quiet_logger(__name__)
 
 GROUP: Mapping[str, Any] = {
     "group.protocol": "classic",
@@ -65,6 +69,7 @@ class Member(Reader):
 
     def _on_assign(self, _: Consumer, parts: Sequence[TopicPartition]) -> None:
         """Begin with partitions. What goes wrong is raised after the poll that this is called in."""
+        self._say("assigned", parts)
         try:
             new = {place: self._opened(place) for place in ((part.topic, part.partition) for part in parts)}
             self._consumer.incremental_assign([TopicPartition(*place, b.stop) for place, b in new.items()])
@@ -81,17 +86,23 @@ class Member(Reader):
         position = self._position_of(place)
         if self._ended(place, position or 0):
             self._finished.add(place)
+            self.high.setdefault(place, position or 0)
             return Chunk(place, position or 0, position or 0)
         return self._begin(place, position)
 
     def _on_revoke(self, _: Consumer, parts: Sequence[TopicPartition]) -> None:
         """Give partitions back, or notice that they were taken away."""
+        self._say("revoked", parts)
         for part in parts:
             self.give_back((part.topic, part.partition))
         try:
             self._consumer.incremental_unassign(list(parts))
         except KafkaException as error:
             self._failure = client_error(error, self.config, "The partitions can't be given back")
+
+    def _say(self, what: str, parts: Sequence[TopicPartition]) -> None:
+        shared = [f"{part.topic}[{part.partition}]" for part in parts]
+        event(_log, logging.INFO, what, topics=self.topics, count=len(shared), partitions=shared)
 
     def _on_event(self, message: Message) -> None:
         if message.error().code() != ClientError._MAX_POLL_EXCEEDED:  # else it joins again at the next poll

@@ -30,7 +30,7 @@ _GAUGES: Final = {
     "high": ("smlnb_end_offset", "Offset after the last record of the partition, as far as known."),
     "lag": ("smlnb_lag_offsets", "Offsets between the position and the end."),
 }
-_STATES: Final = ("created", "running", "paused", "retrying", "stopped", "failed")
+_STATES: Final = ("created", "running", "paused", "retrying", "stopped", "done", "failed")
 
 
 def prometheus(*sources: Feed | Connector) -> str:

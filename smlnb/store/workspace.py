@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 import weakref
@@ -12,6 +13,7 @@ from typing import Self
 import pandas as pd
 
 from smlnb.errors import SmlnbWarning, WorkspaceError
+from smlnb.logs import event, quiet_logger
 from smlnb.models.base import AnomalyModel
 from smlnb.project import Project
 from smlnb.store.checkpoints import Checkpoint, Draft, check_same, load_newest, problems
@@ -20,6 +22,8 @@ from smlnb.store.models import load_model, model_row, write_models
 from smlnb.store.owner import Owner, release, take
 
 __all__ = ["Workspace"]
+
+_log = quiet_logger(__name__)
 
 
 class Workspace:
@@ -104,7 +108,10 @@ class Workspace:
         """
         with self._saving:
             known = self._panes.setdefault(project.name, set())
-            return Draft.of(project).write(self._file, self._owner, self.keep, known)
+            made = Draft.of(project).write(self._file, self._owner, self.keep, known)
+        written = {"records": made.records, "bytes": made.bytes, "seconds": made.seconds}
+        event(_log, logging.INFO, "checkpoint", project=project.name, number=made.number, **written)
+        return made
 
     def own(self, project: Project | str) -> None:
         """Refuse others who want to save a project from now on; saving does it by itself.
