@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike
 
 from smlnb.batch import as_record_batch
 from smlnb.clock import Time, interval, written
-from smlnb.errors import ForgetError, NotEnoughDataError, StateMachineError, StatisticsError
+from smlnb.errors import ForgetError, MergeError, NotEnoughDataError, StateMachineError, StatisticsError
 from smlnb.explorable import Explorable
 from smlnb.exploration.alerts import Limits, alerts
 from smlnb.exploration.drift import Drift, Thresholds, drift
 from smlnb.exploration.fading import Fading
+from smlnb.exploration.names import listed
+from smlnb.filter import RowFilter
 from smlnb.journal import Journal
 from smlnb.options import Options
 from smlnb.schema import Schema
@@ -47,6 +49,7 @@ class Past(Explorable):
     _options: Options
     _types: Types
     _encoding: Encoding
+    _filter: RowFilter | None
     _journal: Journal
     _direct: Shard
     _shards: dict[Key, Shard]
@@ -121,7 +124,7 @@ class Past(Explorable):
                 f"none of the {learned:,} records of {self.name!r} has a time in it: they lie ahead of the clock. "
                 "Times are in UTC, and numbers are milliseconds since 1970"
                 if learned
-                else f"{self.name!r} has learned nothing yet"
+                else f"{self.name!r} holds no records"
             )
             raise NotEnoughDataError(f"There is no past: {why}.")
         known = min(a for a, _ in spans), max(b for _, b in spans)
@@ -189,6 +192,27 @@ class Past(Explorable):
             recent.merge(shard.latest())
         return recent
 
+    def _check_other(self, other: Any) -> None:
+        if not isinstance(other, Past):
+            raise MergeError(f"A project was wanted, not a {type(other).__name__}.")
+        if other is self:
+            raise MergeError(f"{self.name!r} can't be merged with itself: its records would count twice.")
+
+    def _check_order(self, other: Past) -> None:
+        """Refuse to merge what is kept by rows of two streams."""
+        by_rows = any(extent is not None and extent.by == "rows" for extent in self._options.extents)
+        if by_rows and all(any(shard.n for _, shard in p._all_shards()) for p in (self, other)):
+            raise MergeError(
+                f"{self.name!r} and {other.name!r} both keep a window or fading figures by rows, and their rows "
+                "have no common order. Keep them by time, such as window='10min'."
+            )
+
+    def _take_latest(self, other: Past) -> None:
+        """Take over what is kept by rows, where one of the two has no records."""
+        if other._latest.n:
+            sealed = other._latest_sealed
+            self._latest, self._latest_sealed = other._latest.copy(), None if sealed is None else sealed.copy()
+
     def _shown(self) -> Recent:
         """Return what is kept by rows, with those of all tails."""
         recent = self._latest.copy()
@@ -217,7 +241,7 @@ class Past(Explorable):
         1 of 1 attributes drift: drift overall
         """
         first, second = (self, before) if after is None else (before, after)
-        one, two = (p if isinstance(p, Explorable) else self.between(*p) for p in (first, second))
+        one, two = (p if isinstance(p, Explorable) else self.between(*_ends(p)) for p in (first, second))
         return drift(one.summary(), two.summary(), thresholds)
 
     def forget(
@@ -239,7 +263,8 @@ class Past(Explorable):
         Parameters
         ----------
         data
-            The records as they were learned, anything tabular.
+            The records as they were learned, anything tabular. Those that would be refused, or that the row filter
+            leaves out, were never learned, and are passed over.
         names : sequence of str, optional
             Column names of an array.
         place : (topic, partition), optional
@@ -262,6 +287,10 @@ class Past(Explorable):
             self._check_thawed("forgotten")
             if place is not None and place not in self._shards:
                 known = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(self._shards)) or "none"
+                if not isinstance(place, tuple) or len(place) != 2:
+                    raise ForgetError(
+                        f"A place is (topic, partition), not {place!r}. Partitions learned from: {known}."
+                    )
                 raise ForgetError(f"Nothing was learned from {place[0]}[{place[1]}]. Partitions learned from: {known}.")
             if self._encoding.learns:
                 raise ForgetError(
@@ -273,15 +302,19 @@ class Past(Explorable):
                     f"{self.name!r} keeps a history, so it must know when these records were made: forget(data, "
                     "times=...). Or forget an interval: forget_between(start, stop).",
                 )
-            rows = take_in(
+            intake = take_in(
                 records,
                 None,
                 self._schema,
                 types=self._types,
                 options=self._options,
                 encoding=self._encoding,
+                row_filter=self._filter,
                 times=None if times is None else stamps_of(times, records.num_rows),
-            ).rows
+            )
+            if new := [a.name for a in intake.schema if a.name not in self._schema]:
+                raise ForgetError(f"These records were not learned here: {self.name!r} has no {listed(new)}.")
+            rows = intake.rows
             draft = (self._direct if place is None else self._shards[place]).copy()
             self._keep_latest(draft.forget(rows))
             if place is None:
@@ -318,6 +351,8 @@ class Past(Explorable):
                 self._journal.note("direct" if key is None else f"{key[0]}[{key[1]}]", "forgotten", gone)
                 total += gone
             self._version += 1
+            if not total:
+                raise NotEnoughDataError(f"Nothing was learned of {written(first)} to {written(last)}.")
             return total
 
     def _keep_latest(self, sealed: Sequence[Rows]) -> None:
@@ -348,3 +383,13 @@ class Past(Explorable):
         if isinstance(data, np.ndarray) and data.ndim == 2 and data.shape[1] == len(self._schema) > 0:
             return self._schema.names
         return None
+
+
+def _ends(interval: Any) -> tuple[Time | None, Time | None]:
+    """Return the ends of an interval that a person gives."""
+    if not isinstance(interval, tuple | list) or len(interval) != 2:
+        raise StatisticsError(
+            f"A project, a slice or an interval (start, stop) was wanted, such as ('-2h', '-1h') or ('-1h', None), "
+            f"not {interval!r}."
+        )
+    return interval[0], interval[1]

@@ -335,10 +335,10 @@ class Project(Past):
         Raises
         ------
         MergeError
-            If attributes or options differ, or both have read the same partition.
+            If attributes or options differ, both have read the same partition, or both have records and a window or
+            fading figures by rows, which have no common order.
         """
-        if other is self:
-            raise MergeError(f"{self.name!r} can't be merged with itself: its records would count twice.")
+        self._check_other(other)
         first, second = sorted((self, other), key=id)  # one order, whoever merges whom
         with first._lock, second._lock:
             self._check_thawed("merged")
@@ -359,18 +359,24 @@ class Project(Past):
                 raise MergeError(
                     f"{self.name!r} and {other.name!r} have both read {topic}[{partition}]: records would count twice."
                 )
+            self._check_order(other)
             self._encoding.merge(other._encoding)
             self._grow(other._schema if not self._schema.attributes else self._schema)
             self._direct.merge(other._direct.copy(self._schema, self._encoding))
             for key, shard in other._shards.items():
                 self._shards[key] = shard.copy(self._schema, self._encoding)
+            self._take_latest(other)
             self._journal.note(f"project {other.name}", "merged", other.n)
             self._version += 1
 
     def __add__(self, other: Project) -> Project:
         """Return a new project that has learned what both have; see :meth:`merge`."""
+        if not isinstance(other, Project):
+            return NotImplemented
+        texts = {None if p._filter is None else p._filter.text for p in (self, other)}
         total = type(self)(f"{self.name}+{other.name}")
-        total._begin(total.name, total.id, self._options, self._types, self._encoding.empty(), None)
+        row_filter = texts.pop() if len(texts) == 1 else None
+        total._begin(total.name, total.id, self._options, self._types, self._encoding.empty(), row_filter)
         total.merge(self)
         total.merge(other)
         return total

@@ -250,7 +250,7 @@ def test_one_time_far_ahead_spoils_neither_the_past_nor_the_latest_figures() -> 
 
 def test_a_past_that_has_only_times_ahead_of_the_clock_says_so() -> None:
     project = Project("p", types="C", history=True)
-    with pytest.raises(NotEnoughDataError, match="learned nothing yet"):
+    with pytest.raises(NotEnoughDataError, match="holds no records"):
         project.between()
     project.learn({"x": [1.0]}, times=[2**60])
     with pytest.raises(NotEnoughDataError, match=r"none of the 1 records of 'p' .* ahead of the clock"):
@@ -274,5 +274,75 @@ def test_what_was_forgotten_is_no_longer_known() -> None:
     project = Project("p", types="C", history=True)
     project.learn({"x": [1.0, 2.0]}, times=[0, 1])
     project.forget({"x": [1.0, 2.0]}, times=[0, 1])
-    with pytest.raises(NotEnoughDataError, match="Nothing was learned of"):
+    with pytest.raises(NotEnoughDataError, match="holds no records"):
         project.between()
+    assert project.history().empty
+
+
+def test_an_interval_is_forgotten_once() -> None:
+    project = Project("p", types="C", history=True)
+    project.learn({"x": [1.0, 2.0, 3.0]}, times=[0, 5 * MINUTE, 9 * MINUTE])
+    assert project.forget_between(4 * MINUTE, 6 * MINUTE) == 1
+    with pytest.raises(NotEnoughDataError, match="Nothing was learned of"):
+        project.forget_between(4 * MINUTE, 6 * MINUTE)
+    assert (project.n, project.counts.forgotten) == (2, 1)
+
+
+def test_what_was_never_learned_is_passed_over_when_its_data_are_forgotten() -> None:
+    project = Project("p", types="C,C", row_filter="y > 1")
+    data = pd.DataFrame({"x": ["1.0", "2.0", "bad", "4.0"], "y": [1, 2, 3, 4]})
+    assert project.learn(data, on_bad="refuse").rows == 2
+    assert project.forget(data) == 2
+    assert project.n == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "place", "told"),
+    [
+        ({"x": [1.0], "y": [1.0]}, None, "has no 'y'"),
+        ({"y": [1.0]}, None, "has no 'y'"),
+        ({"x": [1.0]}, "t", r"A place is \(topic, partition\), not 't'.*t\[0\]"),
+        ({"x": [1.0]}, ("u", 0), "Nothing was learned from"),
+    ],
+)
+def test_records_that_do_not_fit_are_not_forgotten(data: Any, place: Any, told: str) -> None:
+    project = Project("p", types="C")
+    project.learn({"x": [1.0]})
+    project.learn(Batch(pa.RecordBatch.from_pydict({"x": [1.0]}), "t", 0, 0, 1, np.arange(1)))
+    with pytest.raises(ForgetError, match=told):
+        project.forget(data, place=place)
+    assert project.n == 2
+
+
+@pytest.mark.parametrize("part", ["-1h", None, ("-1h",), (1, 2, 3), 5])
+def test_what_is_no_part_of_the_past_is_not_compared(part: Any) -> None:
+    with pytest.raises(StatisticsError, match=r"an interval \(start, stop\) was wanted"):
+        PROJECT.compare(PROJECT, part) if part is not None else PROJECT.compare(part)
+
+
+def test_a_window_by_rows_survives_a_merge_with_nothing_and_two_are_not_merged() -> None:
+    parts = [Project(name, types="C", window=100, decay=10) for name in "abc"]
+    rng = np.random.default_rng(1)
+    for project in parts[:2]:
+        project.learn({"x": rng.normal(size=300)})
+    total = parts[0] + parts[2]
+    assert total.window().univariate().equals(parts[0].window().univariate())
+    assert total.fading().univariate().equals(parts[0].fading().univariate())
+    for into, other in ((parts[0], parts[1]), (parts[1], parts[0])):
+        before = into.n
+        with pytest.raises(MergeError, match="by rows"):
+            into.merge(other)
+        assert into.n == before
+    with pytest.raises(MergeError, match="by rows"):
+        _ = parts[0] + parts[1]
+
+
+def test_a_sum_keeps_the_filter_that_both_have_and_refuses_what_is_no_project() -> None:
+    one, two = (Project(name, types="C", row_filter="x > 1") for name in "ab")
+    total = one + two
+    total.learn({"x": [1.0, 2.0]})
+    assert (total.n, total.counts.filtered) == (1, 1)
+    with pytest.raises(MergeError, match="A project was wanted, not a Slice"):
+        PROJECT.merge(PROJECT.between())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = one + 5  # type: ignore[operator]

@@ -50,6 +50,11 @@ class Recent:
     def _make(self) -> Table:
         return Table(self.schema, **self.options.table)
 
+    @property
+    def n(self) -> int:
+        """Rows absorbed, whatever has become of them."""
+        return max((kept.n for kept in (self.window, self.decayed) if kept is not None), default=0)
+
     def update(self, rows: Rows) -> None:
         """Absorb rows."""
         if self.window is not None:

@@ -286,7 +286,8 @@ class History(Accumulator, Generic[A]):
                 remove(panes[start], part)
             else:
                 remove(beyond, part)
-        self._settled, self._beyond, self._panes = settled, beyond, panes
+        self._settled, self._beyond = settled, beyond
+        self._panes = {start: pane for start, pane in panes.items() if pane.n}
         self.n -= len(stamps)
 
     def forget_between(self, start: int | None = None, stop: int | None = None) -> Interval[A]:
