@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import pandas as pd
 from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 from smlnb.errors import KafkaError
+from smlnb.ingest.bounds import offsets_of
 from smlnb.ingest.config import KafkaConfig, check_broker, client_error
 from smlnb.ingest.feed import Feed
-from smlnb.ingest.topics import onlooker, partitions_of, watermarks
+from smlnb.ingest.topics import onlooker, partitions_of
 
 __all__ = ["lag"]
 
@@ -122,14 +124,11 @@ def _committed(settings: KafkaConfig, group: str, wanted: Sequence[str] | None) 
 
 
 def _frame(settings: KafkaConfig, positions: Mapping[Place, int | None], rates: Mapping[Place, float]) -> pd.DataFrame:
-    ends = {
-        (topic, partition): marks
-        for topic in dict.fromkeys(topic for topic, _ in positions)
-        for partition, marks in watermarks(topic, config=settings).items()
-    }
+    lows = offsets_of(settings, dict.fromkeys(positions, OffsetSpec.earliest()))
+    highs = offsets_of(settings, dict.fromkeys(positions, OffsetSpec.latest()))
     rows = []
     for place in sorted(positions):
-        (low, high), position = ends[place], positions[place]
+        low, high, position = lows[place], highs[place], positions[place]
         behind = None if position is None else max(high - position, 0)
         rows.append((*place, low, high, position, behind, rates.get(place)))
     frame = pd.DataFrame(rows, columns=["topic", "partition", *COLUMNS])
