@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from smlnb.errors import NotEnoughDataError, SchemaError
 from smlnb.exploration.conditions import joint_cells
+from smlnb.exploration.drawing import bars_svg
 from smlnb.exploration.result import frames_html
 from smlnb.stats.histogram import Cells
 from smlnb.stats.table import TableSummary
@@ -51,7 +53,7 @@ class Density:
         return self.edges[1:] / 2 + self.edges[:-1] / 2
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         """One row per bin: its edges ``low`` and ``high``, ``count``, ``share`` of all values, and ``density``."""
         total = self.counts.sum() + self.below + self.above
         return pd.DataFrame(
@@ -74,7 +76,8 @@ class Density:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return frames_html(str(self), {"": self.frame})
+        bars = bars_svg(self.counts, label=str(self), width=480, height=120)
+        return f"{frames_html(str(self), {})}{bars}{_axis(self.edges)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +130,15 @@ class ConditionalDensity:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return frames_html(f"{self.name} given {self.given}", {"": self.quartiles, "density": self.table})
+        top = max(float(found.heights.max()) for found in self.densities.values())
+        rows = "".join(
+            f"<tr><th>{escape(value)}</th>{''.join(f'<td>{cell:,.6g}</td>' for cell in self.quartiles.loc[value])}"
+            f"<td>{bars_svg(found.heights, label=f'{self.name} given {value}', top=top)}</td></tr>"
+            for value, found in self.densities.items()
+        )
+        heads = "".join(f"<th>{escape(name)}</th>" for name in (self.given, *self.quartiles.columns, "density"))
+        title = frames_html(f"{self.name} given {self.given}", {})
+        return f"{title}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{_axis(self.edges)}"
 
 
 def density(cells: Cells, bins: int | Sequence[float] = 40, range: tuple[float, float] | None = None) -> Density:  # noqa: A002 - NumPy's name
@@ -210,6 +221,10 @@ def conditional_density(
     edges = _edges(joint.together, bins, range)
     cells = {v: joint.cells(v) for v in joint.values}
     return ConditionalDensity(name, given, {v: density(c, edges.tolist()) for v, c in cells.items()}, cells)
+
+
+def _axis(edges: NDArray[np.float64]) -> str:
+    return f"<div>{len(edges) - 1} bins from {edges[0]:.6g} to {edges[-1]:.6g}; the numbers: <code>.table</code></div>"
 
 
 def _edges(cells: Cells, bins: int | Sequence[float], limits: tuple[float, float] | None) -> NDArray[np.float64]:

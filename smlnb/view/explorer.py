@@ -112,7 +112,7 @@ class Explorer(Panel):
             [
                 row(self._facts),
                 *buttons,
-                *([self.period] if len(self.period.options) > 1 else []),
+                *([row(self.period)] if len(self.period.options) > 1 else []),
                 self._table,
                 row(self.chosen, self.tails, grid_gap="4px 18px"),
                 self._note,

@@ -96,9 +96,9 @@ def cells_of(values: list[float]) -> Cells:
 def test_a_density_shows_as_a_sentence_and_a_table_of_its_bins() -> None:
     found = density(cells_of([1.0, 2.0, 2.0, 7.0]), bins=[0.0, 2.0, 4.0])
     assert str(found) == repr(found) == "3 values in 2 bins from 0 to 4, 1 outside"
-    assert found.frame["count"].tolist() == [1, 2]
-    assert found.frame["share"].tolist() == [0.25, 0.5]
-    assert found.frame["density"].tolist() == [0.125, 0.25]
+    assert found.table["count"].tolist() == [1, 2]
+    assert found.table["share"].tolist() == [0.25, 0.5]
+    assert found.table["density"].tolist() == [0.125, 0.25]
     assert "3 values in 2 bins" in found._repr_html_()
 
 
