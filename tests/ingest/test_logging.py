@@ -9,6 +9,7 @@ import pytest
 
 import smlnb
 from smlnb.errors import BrokerUnavailableError
+from smlnb.ingest.kafka import from_kafka_arrow
 from tests.ingest.writing import numbers, produce
 from tests.waiting import eventually
 
@@ -67,9 +68,10 @@ def test_many_refusals_are_told_of_in_few_lines(local_broker, create_topic, topi
 def test_who_reads_which_partition_is_told_at_each_rebalance(kafka, create_topic, topic_name, heard):
     create_topic(kafka, topic_name, 4)
     produce(kafka, topic_name, numbers(0, 40), 4)
-    where = {"bootstrap_servers": kafka.bootstrap_servers}
-    with smlnb.connect(smlnb.Project("p", types="C"), topic_name, tasks=2, **where) as feed:
-        feed.wait(timeout=60)
+    source = from_kafka_arrow(topic_name, kafka.bootstrap_servers, tasks=2)
+    source.start()
+    eventually(lambda: source.metrics.rows == 40, 60, what="all rows")
+    source.stop()
     shared = [fields for name, fields in heard() if name == "assigned"]
     assert {place for fields in shared for place in fields["partitions"]} == {f"{topic_name}[{p}]" for p in range(4)}
 

@@ -126,6 +126,17 @@ def test_every_snapshot_of_a_feed_at_work_adds_up(any_broker, create_topic, topi
     assert metrics.last_error
 
 
+def test_what_the_row_filter_leaves_out_is_counted_where_it_stood(local_broker, create_topic, topic_name):
+    create_topic(local_broker, topic_name, 2)
+    produce(local_broker, topic_name, numbers(0, 10), 2)
+    project = smlnb.Project("p", types="C", row_filter="x >= 4")
+    with smlnb.connect(project, topic_name, bootstrap_servers=local_broker.bootstrap_servers) as feed:
+        feed.wait(timeout=30)
+        metrics = feed.metrics
+    assert whole(metrics)
+    assert metrics.frame()[["rows", "filtered"]].values.tolist() == [[3, 2], [3, 2]]
+
+
 def test_what_a_paused_feed_has_read_is_pending(local_broker, create_topic, topic_name):
     create_topic(local_broker, topic_name, 1)
     where = {"bootstrap_servers": local_broker.bootstrap_servers}
