@@ -5,15 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import index
 from typing import Any, Self
+
+import numpy as np
 
 from smlnb.clock import duration
 from smlnb.errors import SchemaError
-from smlnb.stats.history import TIERS
+from smlnb.stats.history import TIERS, History
+from smlnb.stats.moments import Moments
 
 __all__ = ["Extent", "Options", "Span"]
 
 Span = str | dt.timedelta | int
+
+MOST_ROWS = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +39,11 @@ class Extent:
     @classmethod
     def of(cls, span: Span) -> Self:
         """Read a number of rows, or a length of time."""
-        if isinstance(span, bool) or (isinstance(span, int) and span < 1):
+        if not isinstance(span, int | np.integer) or np.issubdtype(type(span), np.timedelta64):
+            return cls(duration(span), "time")
+        if isinstance(span, bool) or not 1 <= span <= MOST_ROWS:
             raise SchemaError(f"{span!r} is neither a number of rows nor a length of time. Write 10_000 or '10min'.")
-        return cls(span, "rows") if isinstance(span, int) else cls(duration(span), "time")
+        return cls(int(span), "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +75,8 @@ class Options:
         **rest: Any,
     ) -> Self:
         """Read what a person gives."""
-        if isinstance(history, bool):
-            tiers: tuple[tuple[int, int], ...] = TIERS if history else ()
-        else:
-            tiers = tuple((size if isinstance(size, int) else duration(size), int(keep)) for size, keep in history)
         return cls(
-            history=tiers,
+            history=_tiers(history),
             window=None if window is None else Extent.of(window),
             decay=None if decay is None else Extent.of(decay),
             **rest,
@@ -102,3 +106,20 @@ class Options:
         """Rebuild what :meth:`state` returned."""
         extents = {name: None if state[name] is None else Extent(**state[name]) for name in ("window", "decay")}
         return cls(**{**state, **extents, "history": tuple((size, keep) for size, keep in state["history"])})
+
+
+def _tiers(history: Any) -> tuple[tuple[int, int], ...]:
+    """Read tiers as a person gives them, and refuse what a history can't keep."""
+    if history is None or isinstance(history, bool):
+        return TIERS if history else ()
+    try:
+        pairs = [(size, index(keep)) for size, keep in history]
+    except (TypeError, ValueError) as error:
+        raise SchemaError(
+            f"history={history!r} is neither True nor False nor pane sizes and how many of each to keep. Write, for "
+            "example, history=[('1min', 60), ('30min', 48)]."
+        ) from error
+    tiers = tuple((int(size) if isinstance(size, int | np.integer) else duration(size), keep) for size, keep in pairs)
+    if tiers:
+        History(lambda: Moments(1), tiers)
+    return tiers

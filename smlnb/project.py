@@ -16,12 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smlnb.batch import Batch, as_record_batch
 from smlnb.encoders.base import Encoder
-from smlnb.errors import (
-    BadRecordsError,
-    MergeError,
-    SchemaError,
-    StateError,
-)
+from smlnb.errors import BadRecordsError, MergeError, SchemaError, StateError
 from smlnb.filter import RowFilter
 from smlnb.journal import Journal
 from smlnb.models.base import AnomalyModel
@@ -285,7 +280,7 @@ class Project(Past):
         Raises
         ------
         SchemaError
-            If its column is unknown, or a name that it makes is taken.
+            If it belongs to another project, its column is unknown, or a name that it makes is taken.
 
         Examples
         --------
@@ -298,6 +293,7 @@ class Project(Past):
         3.0
         """
         with self._lock:
+            self._check_thawed("attached")
             self._encoding.attach(encoder, self._schema)
             self._grow(self._encoding.extended(self._schema))
             self._version += 1

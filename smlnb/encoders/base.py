@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import threading
+import weakref
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,9 +21,24 @@ from smlnb.exploration.result import frames_html
 from smlnb.schema import Attribute, Kind, Schema
 from smlnb.stats.base import Accumulator, State
 
-__all__ = ["Encoder", "FixedEncoder", "check_whole_number"]
+__all__ = ["Encoder", "FixedEncoder", "alone", "check_whole_number"]
 
 SHOWN = 20
+
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E", bound="Encoder")
+
+
+def alone(method: Callable[Concatenate[E, P], R]) -> Callable[Concatenate[E, P], R]:
+    """Let a method run while no other one like it runs: people look at a table, and edit it, while a feed learns."""
+
+    @functools.wraps(method)
+    def locked(self: E, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return locked
 
 
 class Encoder(Accumulator):
@@ -47,6 +65,23 @@ class Encoder(Accumulator):
         if not isinstance(column, str) or not column:
             raise SchemaError(f"{type(self).__name__} needs the name of the attribute to encode, not {column!r}.")
         self.column = column
+        self._lock = threading.RLock()
+        self._owner: weakref.ref[Any] | None = None
+
+    def belong(self, owner: object) -> None:
+        """Become part of a project.
+
+        Raises
+        ------
+        SchemaError
+            If it is part of another one: what both learn would be mixed.
+        """
+        before = None if self._owner is None else self._owner()
+        if before is not None and before is not owner:
+            raise SchemaError(
+                f"{self!r} belongs to another project. Attach encoder.empty(), or encoder.copy() with its table."
+            )
+        self._owner = weakref.ref(owner)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from smlnb.encoders.base import Encoder, check_whole_number
+from smlnb.encoders.base import Encoder, alone, check_whole_number
 from smlnb.encoders.groups import Groups
 from smlnb.encoders.keys import Keys, as_key, texts_of
 from smlnb.encoders.means import TargetMeans
@@ -125,6 +125,7 @@ class TargetEncoder(Encoder):
         if self.pos_label is None and not kind.is_numeric:
             raise SchemaError(_no_number(self.target, f"has the type {kind}"))
 
+    @alone
     def update(self, block: pa.RecordBatch) -> None:
         """Absorb a record batch; a frozen encoder lets it pass.
 
@@ -149,6 +150,7 @@ class TargetEncoder(Encoder):
             raise SchemaError(_no_number(self.target, f"holds {value!r}"))
         return np.asarray(block[0])
 
+    @alone
     def _encode(self, keys: Keys) -> NDArray[np.float64]:
         groups, prior = self._means.groups(), self._means.prior
         places = self._means.places(keys.values)
@@ -165,6 +167,7 @@ class TargetEncoder(Encoder):
         with np.errstate(over="ignore", invalid="ignore"):
             return np.where(groups.count >= self.min_count, prior + weight * (groups.mean - prior), prior)
 
+    @alone
     def table(self) -> pd.DataFrame:
         """Return what was learned of each value, and how it is encoded.
 
@@ -191,6 +194,7 @@ class TargetEncoder(Encoder):
         last["encoded"], last["source"] = summary.prior, "prior"
         return pd.concat([values, last], ignore_index=True)
 
+    @alone
     def set(self, value: Any, *, encoded: float | None) -> None:
         """Fix the encoding of a value, seen or not; None takes that back.
 
@@ -209,6 +213,7 @@ class TargetEncoder(Encoder):
         else:
             raise SchemaError(f"The encoding of {value!r} is a finite number, or None, not {encoded!r}.")
 
+    @alone
     def edit(self, value: Any, *, count: int, mean: float, std: float = 0.0) -> None:
         """Put figures in place of what was learned of a value, seen or not; learning goes on from them.
 
@@ -222,6 +227,7 @@ class TargetEncoder(Encoder):
             raise SchemaError(f"A mean and a std of 0 or more were wanted, not mean={mean!r} and std={std!r}.")
         self._means.replace(as_key(value), count, float(mean), float(std))
 
+    @alone
     def discard(self, value: Any) -> None:
         """Drop a value: its fixed encoding, and what was learned of it, also from the prior. It may be learned anew.
 
@@ -259,14 +265,20 @@ class TargetEncoder(Encoder):
             If the configurations differ, or a value has two fixed encodings; nothing is merged then.
         """
         self._check_mergeable(other)
-        for value, encoded in other._edits.items():
+        with other._lock:
+            means, edits = other._means.copy(), dict(other._edits)
+        self._absorb(means, edits)
+
+    @alone
+    def _absorb(self, means: TargetMeans, edits: dict[str, float]) -> None:
+        for value, encoded in edits.items():
             if self._edits.get(value, encoded) != encoded:
                 raise MergeError(
                     f"The encoding of {value!r} was set to {self._edits[value]} here and to {encoded} there. "
                     "Make both equal, or take one back with set(..., encoded=None).",
                 )
-        self._means.merge(other._means)
-        self._edits |= other._edits
+        self._means.merge(means)
+        self._edits |= edits
 
     def copy(self) -> Self:
         """Return an independent copy."""
@@ -285,9 +297,11 @@ class TargetEncoder(Encoder):
             "limit": self._means.limit,
         }
 
+    @alone
     def _payload(self) -> State:
         return {"n": self.n, "means": self._means.state(), "edits": dict(self._edits), "frozen": self._frozen}
 
+    @alone
     def _comparable(self) -> State:
         return {**self._payload(), "means": self._means._comparable()}
 

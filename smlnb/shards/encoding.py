@@ -30,6 +30,8 @@ class Encoding:
 
     def __init__(self, encoders: Sequence[Encoder] = ()) -> None:
         self.encoders: list[Encoder] = []
+        if isinstance(encoders, Encoder):
+            raise SchemaError(f"A list of encoders was wanted: encoders=[{encoders!r}].")
         for encoder in encoders:
             self.attach(encoder, Schema())
 
@@ -49,13 +51,17 @@ class Encoding:
         Raises
         ------
         SchemaError
-            If its column is ignored or unknown to a schema that has attributes, or the name of an output is taken.
+            If it is none, or another project's; its column is ignored or unknown to a schema that has attributes; or
+            the name of an output is taken.
         """
+        if not isinstance(encoder, Encoder):
+            raise SchemaError(f"An encoder was wanted, such as HashEncoder('city'), not {encoder!r}.")
         taken = sorted(set(encoder.outputs) & set(self.outputs))
         if taken:
             raise SchemaError(f"Another encoder makes {listed(taken)} already. Give {encoder!r} another column.")
         if schema.attributes:
             _check(encoder, schema)
+        encoder.belong(self)
         self.encoders.append(encoder)
 
     def extended(self, schema: Schema) -> Schema:

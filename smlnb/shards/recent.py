@@ -43,8 +43,9 @@ class Recent:
         self.window: Panes[Table] | None = None
         if window is not None:
             size = ceil(window.size / PANES)
-            lateness = size if by == "time" else 0
-            self.window = Panes(self._make, size, ceil(window.size / size), by=by, lateness=lateness)
+            keep = ceil(window.size / size)
+            lateness = size if by == "time" and keep > 1 else 0
+            self.window = Panes(self._make, size, keep, by=by, lateness=lateness)
         self.decayed = None if decay is None else Decayed(len(schema.numeric), decay.size, by=by)
 
     def _make(self) -> Table:

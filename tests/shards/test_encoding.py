@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import gc
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,7 +16,7 @@ from smlnb.batch import Batch
 from smlnb.encoders.hashed import HashEncoder
 from smlnb.encoders.onehot import OneHotEncoder
 from smlnb.encoders.target import TargetEncoder
-from smlnb.errors import ForgetError, MergeError, SchemaError, UnknownAttributeError
+from smlnb.errors import ForgetError, MergeError, SchemaError, StateMachineError, UnknownAttributeError
 from smlnb.project import Project
 from smlnb.shards.shard import BLOCK
 
@@ -138,3 +142,74 @@ def test_merged_projects_have_merged_encoders() -> None:
     assert (total.encoders[0].n, left.encoders[0].n) == (80, 50)
     with pytest.raises(MergeError, match="encoders make"):
         total.merge(Project("n", types=TYPES))
+
+
+def test_an_encoder_belongs_to_one_project() -> None:
+    kinds = {"city": "S", "price": "C"}
+    encoder = TargetEncoder("city", "price")
+    project = Project("p", types=kinds, encoders=[encoder])
+    for attach in (lambda: Project("q", types=kinds, encoders=[encoder]), lambda: Project("q").attach(encoder)):
+        with pytest.raises(SchemaError, match="belongs to another project"):
+            attach()
+    project.learn({"city": ["rome"], "price": [1.0]})
+    other = Project("q", types=kinds, encoders=[encoder.copy()])
+    other.learn({"city": ["rome"], "price": [3.0]})
+    assert (encoder.n, other.encoders[0].n, (project + Project("r", encoders=[encoder.empty()])).encoders[0].n) == (
+        1,
+        2,
+        1,
+    )
+    project = Project("p", types=TYPES)  # the first one is gone, as when a cell of a notebook runs again
+    gc.collect()
+    project.attach(encoder)
+
+
+@pytest.mark.parametrize("wrong", ["city", None, TargetEncoder, 5])
+def test_what_is_no_encoder_is_refused_in_words(wrong: Any) -> None:
+    with pytest.raises(SchemaError, match="An encoder was wanted"):
+        Project("p").attach(wrong)
+    with pytest.raises(SchemaError, match="A list of encoders was wanted"):
+        Project("p", encoders=HashEncoder("city"))  # type: ignore[arg-type]
+
+
+def test_a_frozen_project_takes_no_encoder() -> None:
+    project = Project("p", types=TYPES)
+    project.freeze()
+    with pytest.raises(StateMachineError, match="nothing was attached"):
+        project.attach(HashEncoder("city"))
+
+
+def test_a_table_can_be_read_and_edited_while_a_project_learns() -> None:
+    encoder = TargetEncoder("city", "price", smoothing=1.0)
+    project = Project("p", types={"city": "S", "price": "C"}, encoders=[encoder], quantiles=False, histogram=False)
+    values, done = [f"v{i}" for i in range(500)], threading.Event()
+    before, failed = sys.getswitchinterval(), []
+
+    def edit() -> None:
+        rng = np.random.default_rng(2)
+        while not done.is_set():
+            value = str(rng.choice(values))
+            encoder.edit(value, count=3, mean=1.0)
+            encoder.discard(value)
+
+    def look() -> None:
+        while not done.is_set():
+            table = encoder.table()
+            if table["count"].iloc[:-1].sum() != table["count"].iloc[-1]:
+                failed.append(table)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor() as pool:
+            others = [pool.submit(edit), pool.submit(look)]
+            try:
+                for _ in range(60):
+                    project.learn({"city": RNG.choice(values, 300), "price": RNG.normal(size=300)})
+            finally:
+                done.set()
+            for other in others:
+                other.result()
+    finally:
+        sys.setswitchinterval(before)
+    assert not failed
+    assert encoder.n == project.n == 18_000
