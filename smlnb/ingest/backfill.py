@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["Backfill", "BackfillMetrics"]
+from tqdm.auto import tqdm
+
+__all__ = ["Backfill", "BackfillMetrics", "followed"]
 
 Place = tuple[str, int]
 
@@ -75,3 +78,18 @@ class Backfill:
         left = sum(max(end - positions.get(place, 0), 0) for place, end in self._ends.items())
         done = max(self._total - left, 0)
         return BackfillMetrics(self._total, done, done / max(self._clock() - self._since, 1e-3))
+
+
+@contextmanager
+def followed(total: int, name: str, *, show: bool = True) -> Iterator[Callable[[BackfillMetrics | None], None]]:
+    """Give a function that shows how far it has come, on a progress bar of the kind that the surroundings have.
+
+    It belongs in the thread that waits: a notebook shows nothing reliably that other threads send.
+    """
+    with tqdm(total=total, desc=name, unit=" offsets", disable=not show, mininterval=0.25) as bar:
+
+        def at(now: BackfillMetrics | None) -> None:
+            if now is not None:
+                bar.update(now.done - bar.n)
+
+        yield at

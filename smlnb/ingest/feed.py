@@ -16,11 +16,15 @@ from streamz import Stream
 
 from smlnb.errors import SmlnbError
 from smlnb.ingest import nodes
+from smlnb.ingest.backfill import BackfillMetrics, followed
+from smlnb.ingest.bounds import Start, Until
 from smlnb.ingest.checkpoint import Checkpoints
 from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.kafka import Policy, from_kafka_arrow
+from smlnb.ingest.kafka import from_kafka_arrow
 from smlnb.ingest.metrics import Metrics
+from smlnb.ingest.reader import OnGap
 from smlnb.ingest.stoppable import Stoppable
+from smlnb.ingest.task import Policy
 from smlnb.ingest.topics import watermarks
 from smlnb.project import Project
 from smlnb.store import Workspace
@@ -35,11 +39,14 @@ def connect(
     bootstrap_servers: str | None = None,
     config: Mapping[str, Any] | KafkaConfig | str | Path | None = None,
     format: Literal["auto", "json", "avro"] = "auto",  # noqa: A002 - the word that users know
-    start: Literal["earliest", "latest"] = "earliest",
+    start: Start = "earliest",
+    until: Until | None = None,
     on_malformed: Policy = "stop",
     dead_letter_topic: str | None = None,
+    on_gap: OnGap = "stop",
     batch_rows: int = 5_000,
     group_id: str | None = None,
+    tasks: int = 1,
     statistics_interval_ms: int | None = None,
     workspace: Workspace | str | os.PathLike[str] | None = None,
     checkpoint_every: float = 5.0,
@@ -59,17 +66,31 @@ def connect(
         Where the cluster is and how to log in; see :meth:`smlnb.KafkaConfig.of`.
     format : {"auto", "json", "avro"}
         Of the records' values. Avro is read by the schema registry that ``config`` names.
-    start : {"earliest", "latest"}
-        Where to begin in partitions that the project has not read.
+    start : {"earliest", "latest"}, time, or mapping of (topic, partition) to int
+        Where to begin in partitions that the project has not read: at an end; at a time, such as ``"10:30"``,
+        ``"-1h"`` or a datetime, that is at the first record that is not older; or at offsets, and where none is given
+        at the beginning. Partitions that are added to the topics later are read from their beginning.
+    until : "now", time, or mapping of (topic, partition) to int, optional
+        Read what is there now, what is older than a time, or what is before offsets (and nothing of partitions without
+        one). Then the feed ends by itself, its state is ``done``, and :meth:`Feed.wait` returns; while it waits it
+        shows how far it has come and how long the rest will take. By default the feed goes on for ever.
     on_malformed : {"stop", "dead_letter", "skip"}
         What happens at a record that can't be decoded or does not fit the project: stop with an error that names it;
         write it to ``dead_letter_topic`` and go on; or count it and go on.
     dead_letter_topic : str, optional
         ``<topic>-dlq`` by default.
+    on_gap : {"stop", "count"}
+        What happens where the broker's retention has deleted records before they were read: stop, with an error that
+        says how many; or go on with the first that is there, and count the others as ``lost`` in the metrics, in
+        ``project.counts`` and in ``project.log()``.
     batch_rows : int
         The most records learned at once.
     group_id : str, optional
-        The consumer group that is told the positions, for lag tools.
+        The consumer group that is told the positions, for lag tools. Where the positions are is never asked of it.
+    tasks : int
+        How many consumers share the partitions, each in a thread of this process, as one consumer group (with
+        cooperative-sticky assignment). A partition that moves goes on at the project's position. See
+        :meth:`Feed.rescale` for what it gains.
     statistics_interval_ms : int, optional
         Milliseconds between two reports of the Kafka client about itself; see :attr:`Feed.broker_statistics`.
     workspace : Workspace or path, optional
@@ -111,10 +132,13 @@ def connect(
         config=config,
         format=format,
         start=start,
+        until=until,
         on_malformed=on_malformed,
         dead_letter_topic=dead_letter_topic,
+        on_gap=on_gap,
         batch_rows=batch_rows,
         group_id=group_id,
+        tasks=tasks,
         workspace=workspace,
         checkpoint_every=checkpoint_every,
     )
@@ -156,8 +180,13 @@ class Feed(Stoppable):
 
     @property
     def state(self) -> str:
-        """``created``, ``running``, ``paused``, ``stopped`` or ``failed``."""
+        """``created``, ``running``, ``paused``, ``stopped``, ``done`` or ``failed``."""
         return self._source.state
+
+    @property
+    def backfill(self) -> BackfillMetrics | None:
+        """How far it has come towards ``until``, with an estimate of the time left; None where there is no end."""
+        return self._source.backfill
 
     @property
     def error(self) -> BaseException | None:
@@ -283,8 +312,23 @@ class Feed(Stoppable):
         # where nothing was learned yet: from where reading began, which `start` would find elsewhere by now
         self._source.restart(positions={**self._source.positions, **learned})
 
-    def wait(self, rows: int | None = None, timeout: float | None = None) -> None:
+    def rescale(self, tasks: int) -> None:
+        """Share the partitions among another number of tasks; see :func:`connect`.
+
+        Tasks fetch and decode at the same time as far as Python's interpreter lock lets them; the project learns one
+        batch at a time. More tasks than processors, or than partitions, gain nothing.
+
+        Tasks belong to one process, since the statistics do. Several processes share a topic by partition: each feeds
+        a project of its own, and ``+`` merges these; it refuses two that have both read the same partition. If another
+        process takes part in the consumer group of this feed, the partitions that it is assigned wait here, and go on
+        where this project stopped as soon as they come back.
+        """
+        self._source.rescale(tasks)
+
+    def wait(self, rows: int | None = None, timeout: float | None = None, *, progress: bool = True) -> None:
         """Wait until all that is in the topics *now* is learned, or until the feed has learned ``rows`` records.
+
+        A feed with ``until`` is waited for until it is done, with a progress bar unless ``progress`` is false.
 
         Raises
         ------
@@ -295,6 +339,11 @@ class Feed(Stoppable):
         TimeoutError
             After ``timeout`` seconds.
         """
+        if rows is None and (backfill := self.backfill) is not None:
+            with followed(backfill.total, ", ".join(self.topics), show=progress) as show:
+                self._source.wait_until(lambda: show(self.backfill) or self.state == "done", timeout, self)
+            self.stop()  # what is saved is saved to the end
+            return
         ends = {} if rows is not None else self._ends()
         self._source.wait_until(lambda: self._reached(rows, ends), timeout, self)
 
@@ -325,7 +374,12 @@ class Feed(Stoppable):
         refused = f", refused={m.refused:_}" if m.refused else ""
         state = f"{m.state}, disconnected" if m.broker_error else m.state
         saved = f", {m.checkpoint}" if m.checkpoint is not None else ""
-        return f"Feed({topics} -> {self.project.name!r}, {state}, rows={m.rows:_}{refused}, lag={m.lag:_}{saved})"
+        lost = f", lost={m.lost:_}" if m.lost else ""
+        done = f", {self.backfill}" if self.backfill is not None else ""
+        return (
+            f"Feed({topics} -> {self.project.name!r}, {state}, rows={m.rows:_}{refused}{lost}, lag={m.lag:_}"
+            f"{done}{saved})"
+        )
 
     def _repr_html_(self) -> str:
         m = self.metrics
@@ -337,6 +391,10 @@ class Feed(Stoppable):
             "to go": f"{m.lag:,}",
             "partitions": f"{len(m.partitions)}",
         }
+        if m.lost:
+            cells["lost"] = f"{m.lost:,}"
+        if self.backfill is not None:
+            cells["done"] = str(self.backfill)
         if m.checkpoint is not None:
             cells["checkpoint"] = str(m.checkpoint)
         if m.broker_error:

@@ -45,7 +45,7 @@ class Member(Reader):
     ) -> None:
         self._position_of = position_of
         self._failure: KafkaError | None = None
-        super().__init__(config, topics, positions={}, **options)
+        super().__init__(config, topics, positions={}, alone=False, **options)
 
     def _settings(self) -> Mapping[str, Any]:
         return GROUP
@@ -107,9 +107,6 @@ class Member(Reader):
     def _on_event(self, message: Message) -> None:
         if message.error().code() != ClientError._MAX_POLL_EXCEEDED:  # else it joins again at the next poll
             super()._on_event(message)
-
-    def take_up_new_partitions(self) -> None:
-        """Do nothing: partitions that were added are assigned like all others."""
 
     def commit(self, positions: Mapping[Place, int]) -> None:
         """Tell the consumer group the positions of the partitions that are assigned."""

@@ -25,6 +25,7 @@ from smlnb.batch import Batch
 from smlnb.errors import ConfigError, StateMachineError
 from smlnb.ingest.backfill import Backfill, BackfillMetrics
 from smlnb.ingest.bounds import Bounds, Start, Until
+from smlnb.ingest.broker import is_local
 from smlnb.ingest.config import KafkaConfig, check_broker
 from smlnb.ingest.control import ACTIVE, Controlled
 from smlnb.ingest.deadletter import DeadLetters
@@ -82,7 +83,8 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         What happens where retention has deleted records before they were read: stop with an error that says how many;
         or go on with the first that is there, in a batch that says what is lost.
     tasks : int
-        Consumers, each with a thread and a decoder of its own, that share the partitions as one consumer group.
+        Consumers, each with a thread and a decoder of its own, that share the partitions as one consumer group; on the
+        embedded broker, whose groups do not work, each has its share for good.
 
     Attributes
     ----------
@@ -210,7 +212,8 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         if self._ends is None or self._state == "done":
             self._ends = self._bounds.end(self.config, places)
             self._backfill = None if self._ends is None else Backfill(self._ends, self.positions)
-        if self._wanted > 1:
+        self._grouped = self._wanted > 1 and not is_local(self.config.bootstrap_servers, self.config.client())
+        if self._grouped:
             self._group_id = self._group_id or self.config.settings.get("group.id") or f"smlnb-{uuid.uuid4().hex[:12]}"
 
     def _new_tasks(self, numbers: Iterable[int]) -> list[Task]:
@@ -219,14 +222,14 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
             for number in numbers:
                 while len(self._decoders) <= number:
                     self._decoders.append(decoder(self._format, self.config))
-                reader = self._new_reader(headers=self._decoders[number].uses_headers)
+                reader = self._new_reader(number, headers=self._decoders[number].uses_headers)
                 opened.callback(reader.close)
                 name = f"smlnb-{self.topics[0]}" + (f"-{number}" if number else "")
                 tasks.append(Task(self, reader, self._decoders[number], name))
             opened.pop_all()
         return tasks
 
-    def _new_reader(self, *, headers: bool) -> Reader:
+    def _new_reader(self, number: int, *, headers: bool) -> Reader:
         options: dict[str, Any] = {
             "ends": self._ends,
             "batch_rows": self.batch_rows,
@@ -234,10 +237,10 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
             "on_gap": self._on_gap,
             "headers": headers,
         }
-        if self._wanted > 1:
+        if self._grouped:
             return Member(self.config, self.topics, position_of=self._position, **options)
-        positions = {place: self._positions[place] for place in self._places}
-        return Reader(self.config, self.topics, positions=positions, **options)
+        positions = {place: self._positions[place] for place in self._places[number :: self._wanted]}
+        return Reader(self.config, self.topics, positions=positions, alone=self._wanted == 1, **options)
 
     def _launch(self, tasks: Sequence[Task]) -> None:
         with self.progress:
@@ -249,13 +252,13 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
     def rescale(self, tasks: int) -> None:
         """Share the partitions among another number of tasks; while it runs, they move to those that join.
 
-        From or to a single task, which is in no group, it is stopped and goes on.
+        From or to a single task, which is in no group, and on the embedded broker, it is stopped and goes on.
         """
         with self._control:
             before, self._wanted = self._wanted, _checked_tasks(tasks)
             if self.stopped or tasks == before:
                 return
-            if 1 in (tasks, before):
+            if not self._grouped or tasks == 1:
                 self.restart()
                 return
             busy = {self._decoders.index(task.decoder) for task in self._tasks}

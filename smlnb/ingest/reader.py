@@ -136,7 +136,7 @@ class Reader:
     config : KafkaConfig
     topics : sequence of str
     positions : mapping of (topic, partition) to int
-        Where to begin in each partition. Those that are added to the topics later are read from their beginning.
+        Where to begin in each partition.
     ends : mapping of (topic, partition) to int, optional
         Where to end; without it, never.
     batch_rows : int
@@ -147,6 +147,8 @@ class Reader:
         What happens where retention has deleted what comes next: an error, or the chunk says that it is lost.
     headers : bool
         Whether the headers of the records are wanted.
+    alone : bool
+        Whether no other reader shares the topics: then partitions that are added later are read, too.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class Reader:
         group_id: str | None = None,
         on_gap: OnGap = "stop",
         headers: bool = False,
+        alone: bool = True,
     ) -> None:
         self.config = config
         self.topics = topics
@@ -170,10 +173,12 @@ class Reader:
         self._broker_error = ("", -OUTAGE)
         self.read: dict[Place, int] = {}
         self.pending = 0
+        self._any_full, self._looked = False, 0.0  # whether some buffer holds a batch; when all were looked at
         self._batch_rows = batch_rows
         self._one_topic = topics[0] if len(topics) == 1 else None
         self._ends = ends
         self._on_gap = on_gap
+        self._alone = alone
         self._paused = False
         self._buffers: dict[Place, Chunk] = {}
         self._finished: set[Place] = set()  # read up to their ends
@@ -280,12 +285,19 @@ class Reader:
 
     def _sort(self, messages: list[Message]) -> None:
         """Put records into the buffers of their partitions."""
-        partitions = list(map(Message.partition, messages))
-        if self._one_topic is not None and len(set(partitions)) == 1:
-            self._append((self._one_topic, partitions[0]), messages)
+        places: Any = list(map(Message.partition, messages))
+        if self._one_topic is None:
+            places = list(zip(map(Message.topic, messages), places, strict=True))
+        if places.count(places[0]) == len(places):
+            self._append(self._place(places[0]), messages)
             return
-        for place, run in groupby(messages, key=lambda m: (m.topic(), m.partition())):
-            self._append(place, list(run))
+        stop = 0
+        for found, run in groupby(places):
+            start, stop = stop, stop + sum(1 for _ in run)
+            self._append(self._place(found), messages[start:stop])
+
+    def _place(self, found: Any) -> Place:
+        return found if self._one_topic is None else (self._one_topic, found)
 
     def _append(self, place: Place, messages: list[Message]) -> None:
         buffer = self._buffers.get(place)
@@ -310,6 +322,8 @@ class Reader:
         self.high[place] = max(self.high[place], last + 1)
         self.read[place] = self.read.get(place, 0) + len(messages)
         self.pending += len(messages)
+        if len(buffer) >= self._batch_rows:
+            self._any_full = True
 
     def _check_hole(self, buffer: Chunk, first: int) -> None:
         low, _ = self._consumer.get_watermark_offsets(TopicPartition(*buffer.place), cached=True)
@@ -351,6 +365,9 @@ class Reader:
         """Return the partitions whose records should be taken now, those that have waited longest first."""
         now = time.monotonic()
         limit = BUFFERED * self._batch_rows
+        if not self._any_full and self.pending < limit and now < self._looked + LINGER / 10:
+            return []  # looking at all of them after each poll would cost 15 ns a record
+        self._any_full, self._looked = False, now
         waiting = [
             (b.since, place)
             for place, b in self._buffers.items()
@@ -359,14 +376,22 @@ class Reader:
         return [place for _, place in sorted(waiting)]
 
     def take(self, place: Place) -> Chunk:
-        """Return the first records of a partition's buffer, at most ``batch_rows`` of them."""
+        """Return the first records of a partition's buffer, at most ``batch_rows`` of them.
+
+        Where records are dense, a batch ends at a multiple of ``batch_rows``, if it can: so do the blocks that the
+        statistics take in, which need not be put together then.
+        """
         chunk = self._buffers[place]
         if self._ends is not None and place not in self._finished and self._ended(place, chunk.stop):
             chunk = self._finish(place, self._ends[place])
-        if len(chunk) <= self._batch_rows:
+        rows = self._batch_rows
+        if len(chunk) >= rows and chunk.start % rows:
+            aligned = int(np.searchsorted(chunk.offsets, chunk.start - chunk.start % rows + rows))
+            rows = aligned if 2 * aligned >= rows - chunk.start % rows else rows
+        if len(chunk) <= rows:
             self._buffers[place] = Chunk(place, chunk.stop, chunk.stop)
         else:
-            chunk, self._buffers[place] = chunk.split(self._batch_rows)
+            chunk, self._buffers[place] = chunk.split(rows)
         self.pending -= len(chunk)
         return chunk
 
@@ -417,7 +442,7 @@ class Reader:
 
         If the broker does not tell now, the next call will see them.
         """
-        if self._paused or self.broker_error or self._ends is not None:
+        if not self._alone or self._paused or self.broker_error or self._ends is not None:
             return
         with suppress(KafkaException):
             for topic in self.topics:
