@@ -34,7 +34,7 @@ OnGap = Literal["stop", "count"]
 
 POLLED = 500  # records per call; fewer or more are slower
 BUFFERED = 16  # batches of records held over all partitions, at most
-LINGER = 0.1  # seconds that records wait for more of their partition
+LINGER = 0.1  # seconds that records wait for more of their partition, while there is a backlog
 OUTAGE = 15.0  # seconds; connecting is tried at least every 10, and each failure is reported
 REQUEST = 8.0  # seconds for a request to the broker
 LOOK = 1.0  # seconds for a look at the topics' partitions while reading
@@ -173,6 +173,7 @@ class Reader:
         self._broker_error = ("", -OUTAGE)
         self.read: dict[Place, int] = {}
         self.pending = 0
+        self._linger = LINGER
         self._any_full, self._looked = False, 0.0  # whether some buffer holds a batch; when all were looked at
         self._batch_rows = batch_rows
         self._one_topic = topics[0] if len(topics) == 1 else None
@@ -270,6 +271,7 @@ class Reader:
             messages = self._consumer.consume(POLLED, timeout)
         except KafkaException as error:
             raise client_error(error, self.config, "Reading failed") from None
+        self._linger = LINGER if len(messages) == POLLED else 0.0  # whoever has caught up does not wait for more
         if not messages:
             return
         self._broker_error = ("", -OUTAGE)
@@ -371,7 +373,7 @@ class Reader:
         waiting = [
             (b.since, place)
             for place, b in self._buffers.items()
-            if len(b) >= self._batch_rows or (b.stop > b.start and (now - b.since >= LINGER or self.pending >= limit))
+            if len(b) >= self._batch_rows or (b.stop > b.start and (now - b.since >= self._linger or self.pending >= limit))
         ]
         return [place for _, place in sorted(waiting)]
 
