@@ -174,6 +174,9 @@ class Panes(Accumulator, Generic[A]):
         if late.any():
             block, index = select(block, ~late), index[~late]
         self.counts += PaneCounts(placed=len(index), late=int(late.sum()), backward=backward)
+        stays = index > int(newest[-1]) // self.size - self.keep  # the others leave the window within this block
+        if not stays.all():
+            block, index = select(block, stays), index[stays]
         for pane, part in pieces(block, index):
             if pane not in self._open:
                 self._open[pane] = self._make()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -241,3 +241,19 @@ def test_what_makes_no_sense_is_refused() -> None:
         Panes(MAKES["Moments"], 0, 5)
     with pytest.raises(StatisticsError, match="3 rows need as many times"):
         Panes(MAKES["Moments"], 10, 5).update(np.ones((1, 3)), [1, 2])
+
+
+@pytest.mark.parametrize("by", ["time", "rows"])
+def test_a_block_far_longer_than_the_window_makes_no_panes_that_leave_it_at_once(by: Literal["time", "rows"]) -> None:
+    made = []
+
+    def make() -> Moments:
+        made.append(1)
+        return Moments(1)
+
+    panes = Panes(make, 10, 20, by=by)
+    values = np.arange(100_000.0)
+    panes.update(values[None], times=np.arange(100_000))
+    assert panes.window().result().mean.tolist() == [values[-200:].mean()]
+    assert panes.n == panes.counts.placed == 100_000
+    assert len(made) < 100
