@@ -142,6 +142,8 @@ class Shard:
             part = rows if cut == len(rows) else rows.part(slice(0, cut))
             self._tail.add(part, end, [attribute for _, attribute in refused[:bad]], out)
             sealed += self._seal()
+            if stop == end:  # as batches of a block each are: nothing is left
+                return sealed
             rows, refused, filtered = rows.part(slice(cut, len(rows))), refused[bad:], filtered[out:]
         if stop > self.position:
             self._tail.add(rows, stop, [attribute for _, attribute in refused], len(filtered))
