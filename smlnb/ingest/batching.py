@@ -24,7 +24,7 @@ def batch_of(
 ) -> tuple[Batch, DecodeError | None]:
     """Return the batch and, with ``stop_at_bad``, the error of the record that it was cut before."""
     topic, partition = chunk.place
-    offsets = chunk.offsets
+    offsets, times = chunk.offsets, chunk.times
     data, rows, refused, stop, failure = decoded.data, decoded.rows, decoded.refused, chunk.stop, None
     bad = next(((i, why) for i, why in refused if why != TOMBSTONE), None) if stop_at_bad else None
     if bad is not None:
@@ -40,16 +40,19 @@ def batch_of(
     refusals = tuple(
         Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.keys[i], chunk.values[i]) for i, why in refused
     )
+    raw = _Raw(chunk, rows)
+    if len(rows) < len(offsets):
+        offsets, times = offsets[rows], times[rows]
     batch = Batch(
         data,
         topic,
         partition,
         chunk.start,
         stop,
-        offsets[rows],
+        offsets,
         refusals,
-        _Raw(chunk, rows),
-        chunk.times[rows],
+        raw,
+        times,
         clipped(chunk.lost, chunk.start, stop),
     )
     return batch, failure
