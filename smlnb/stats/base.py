@@ -21,6 +21,9 @@ State = dict[str, Plain]
 _SEALED = {"kind", "version", "configuration", "payload", "sha256"}
 """What the state of an accumulator has."""
 
+_DIGEST = {"sha256"}
+"""What stands for a state that is kept elsewhere."""
+
 
 class Accumulator(ABC):
     """A statistic that absorbs blocks of rows and merges with its like.
@@ -171,7 +174,7 @@ def _feed(digest: hashlib._Hash, value: Plain) -> None:  # noqa: C901 - one case
                 raise StateError("A state holds numbers and strings, never Python objects.")
             digest.update(f"a{value.dtype.str}{value.shape}".encode())
             digest.update(np.ascontiguousarray(value).tobytes())
-        case dict() if value.keys() == _SEALED:  # its own digest stands for it, and is verified when it is rebuilt
+        case dict() if value.keys() in (_SEALED, _DIGEST):  # the digest is verified when the inner one is rebuilt
             digest.update(f"t{value['sha256']}".encode())
         case dict():
             digest.update(f"d{len(value)}".encode())

@@ -17,6 +17,7 @@ from smlnb.errors import SmlnbError, SmlnbWarning, StateError, WorkspaceError
 from smlnb.models.base import AnomalyModel
 from smlnb.project import Project
 from smlnb.stats.base import State
+from smlnb.stats.history import leaving_out
 from smlnb.store.file import File, now
 from smlnb.store.models import model_row, write_models
 from smlnb.store.owner import Owner, take
@@ -78,9 +79,9 @@ class Draft:
     pause: float
 
     @classmethod
-    def of(cls, project: Project) -> Draft:
-        """Take the state of a project; it is held still meanwhile, and only then."""
-        with project.reading():
+    def of(cls, project: Project, known: set[str]) -> Draft:
+        """Take the state of a project, but for ``known`` panes; it is held still meanwhile, and only then."""
+        with project.reading(), leaving_out(known):
             begun = time.monotonic()
             state, models = project.state(), list(project.models.values())
             return cls(state, project.n, project.positions, models, begun, time.monotonic() - begun)
@@ -104,7 +105,7 @@ class Draft:
         """
         project, identity = self.state["name"], self.state["id"]
         rest, panes = taken_apart(self.state)
-        new = {name: Sealed.of(pane, [project, name]) for name, pane in panes.items() if name not in known}
+        new = {name: Sealed.of(pane, [project, name]) for name, pane in panes.items() if pane and name not in known}
         positions = msgspec.json.encode([[*place, at] for place, at in sorted(self.positions.items())]).decode()
         saved_at = now()
         models = [model_row(model) for model in self.models]

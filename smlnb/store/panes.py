@@ -11,12 +11,13 @@ from smlnb.stats.base import State
 __all__ = ["put_together", "taken_apart"]
 
 
-def taken_apart(state: State) -> tuple[State, dict[str, State]]:
+def taken_apart(state: State) -> tuple[State, dict[str, State | None]]:
     """Return a project's state with the names of its panes in their places, and the panes by name.
 
-    A pane's name is the digest of its own state, so one that has not changed keeps its name.
+    A pane's name is the digest of its own state, so one that has not changed keeps its name. Those that were left out
+    of the state are None.
     """
-    panes: dict[str, State] = {}
+    panes: dict[str, State | None] = {}
 
     def without(timeline: State | None) -> State | None:
         if timeline is None or timeline["total"]["kind"] != "History":
@@ -24,8 +25,8 @@ def taken_apart(state: State) -> tuple[State, dict[str, State]]:
         total = timeline["total"]
         names = {}
         for start, pane in total["payload"]["panes"].items():
-            names[start] = pane["sha256"]
-            panes[pane["sha256"]] = pane
+            name = names[start] = pane["sha256"]
+            panes[name] = pane if "payload" in pane else panes.get(name)
         return {**timeline, "total": {**total, "payload": {**total["payload"], "panes": names}}}
 
     def part(shard: State) -> State:

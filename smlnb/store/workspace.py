@@ -108,7 +108,7 @@ class Workspace:
         """
         with self._saving:
             known = self._panes.setdefault(project.name, set())
-            made = Draft.of(project).write(self._file, self._owner, self.keep, known)
+            made = Draft.of(project, known).write(self._file, self._owner, self.keep, known)
         written = {"records": made.records, "bytes": made.bytes, "seconds": made.seconds}
         event(_log, logging.INFO, "checkpoint", project=project.name, number=made.number, **written)
         return made
