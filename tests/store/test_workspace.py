@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smlnb.errors import WorkspaceError
+from smlnb.errors import SmlnbWarning, WorkspaceError
 from smlnb.project import Project
 from smlnb.store import Workspace
 
@@ -162,3 +163,82 @@ def test_a_project_is_saved_and_loaded_with_its_models(workspace: Workspace) -> 
     workspace.close()
     with pytest.raises(WorkspaceError, match="could not be read"):
         workspace.projects()
+
+
+def test_the_last_few_checkpoints_are_kept_and_each_can_be_loaded(tmp_path: Path) -> None:
+    saved = project(n=10)
+    with Workspace(tmp_path / "plant.db", keep=2) as workspace:
+        for _ in range(4):
+            saved.learn({"x": [1.0], "k": ["a"]})
+            workspace.save(saved)
+        kept = workspace.checkpoints("p")
+        assert kept[["number", "records"]].values.tolist() == [[4, 14], [3, 13]]
+        assert kept["problem"].isna().all()
+        assert (workspace.load("p").n, workspace.load("p", 3).n) == (14, 13)
+        with pytest.raises(WorkspaceError, match="number 1 can't be used: there is none of this number"):
+            workspace.load("p", 1)
+    with pytest.raises(WorkspaceError, match="at least 1 checkpoint"):
+        Workspace(tmp_path / "plant.db", keep=0)
+
+
+def test_the_checkpoint_before_a_damaged_one_is_loaded_and_it_is_said_so(tmp_path: Path) -> None:
+    saved = project(n=10)
+    path = tmp_path / "plant.db"
+    with Workspace(path) as workspace:
+        for _ in range(3):
+            saved.learn({"x": [1.0], "k": ["a"]})
+            workspace.save(saved)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE checkpoints SET state = substr(state, 1, 100) WHERE number = 3")
+    connection.execute("UPDATE checkpoints SET records = records + 1 WHERE number = 2")
+    connection.commit()
+    with Workspace(path) as workspace:
+        said = "'p', number 3 can't be used: it was damaged.*number 2 can't be used.* Number 1 is used, with 11 records"
+        with pytest.warns(SmlnbWarning, match=said):
+            assert workspace.load("p").n == 11
+        assert workspace.checkpoints("p")["problem"].notna().tolist() == [True, True, False]
+        with pytest.raises(WorkspaceError, match="no good checkpoint of the project 'p': number 3"):
+            workspace.load("p", 3)
+        connection.execute("UPDATE checkpoints SET sha256 = ''")
+        connection.commit()
+        connection.close()
+        with pytest.raises(WorkspaceError, match=r"number 3 .*; number 2 .*; number 1 .*Restore a copy"):
+            workspace.load("p")
+
+
+def test_a_damaged_model_is_left_out_and_it_is_said_so(workspace: Workspace) -> None:
+    saved = project()
+    saved.build("hba", name="m")
+    saved.build("hba", name="good")
+    workspace.save(saved)
+    connection = sqlite3.connect(workspace.path)
+    connection.execute("UPDATE models SET version = 7 WHERE name = 'm'")
+    connection.commit()
+    connection.close()
+    with pytest.warns(SmlnbWarning, match="model 'm' of project 'p'.* loaded without it"):
+        assert list(workspace.load("p").models) == ["good"]
+    with pytest.raises(WorkspaceError, match="it was damaged"):
+        workspace.load_model("m", "p")
+    workspace.close()
+
+
+def test_the_configuration_and_what_was_learned_can_be_read_without_loading(workspace: Workspace) -> None:
+    saved = project()
+    workspace.save(saved)
+    log = workspace.log("p")
+    assert log[["source", "action", "rows"]].values.tolist() == [["direct", "learned", 500]]
+    connection = sqlite3.connect(workspace.path)
+    (text,) = connection.execute("SELECT configuration FROM projects").fetchone()
+    connection.close()
+    assert json.loads(text)["attributes"] == {"x": "C", "k": "T"}
+    workspace.close()
+    workspace.close()
+
+
+def test_a_file_of_an_older_format_is_refused_by_name(tmp_path: Path) -> None:
+    Workspace(tmp_path / "old.db").close()
+    connection = sqlite3.connect(tmp_path / "old.db")
+    connection.execute("PRAGMA user_version=1")
+    connection.close()
+    with pytest.raises(WorkspaceError, match="older smlnb"):
+        Workspace(tmp_path / "old.db")
