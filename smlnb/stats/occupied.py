@@ -63,6 +63,9 @@ class Occupied:
 
     def plus(self, other: Self, most: int) -> Self:
         """Return the counts of both, at the finest level at which there are at most ``most`` cells."""
+        for one, two in ((self, other), (other, self)):
+            if not len(one.keys) and one.level <= two.level and len(two.keys) <= most:
+                return two
         level = max(self.level, other.level)
         one, two = self.coarser(level), other.coarser(level)
         keys = np.concatenate([one.keys, two.keys])
