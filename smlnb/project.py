@@ -34,7 +34,7 @@ from smlnb.stats.table import Table, TableSummary
 
 __all__ = ["Project"]
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Project(Past):
