@@ -144,6 +144,7 @@ class ConnectorFeeds:
             dead_letter_topic=settings.dead_letter_topic,
             batch_rows=settings.batch_rows,
             group_id=settings.group_id,
+            tasks=settings.tasks,
         )
         self.all = (*self.all, feed)
 

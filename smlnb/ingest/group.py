@@ -22,6 +22,9 @@ _log = quiet_logger(__name__)
 GROUP: Mapping[str, Any] = {
     "group.protocol": "classic",
     "partition.assignment.strategy": "cooperative-sticky",
+}
+PACE: Mapping[str, Any] = {  # unless the configuration says otherwise
+    "heartbeat.interval.ms": 500,  # how soon members hear that others have come; with the default a start takes seconds
     "topic.metadata.refresh.interval.ms": 10_000,  # how soon partitions that are added are shared out
 }
 
@@ -48,7 +51,7 @@ class Member(Reader):
         super().__init__(config, topics, positions={}, alone=False, **options)
 
     def _settings(self) -> Mapping[str, Any]:
-        return GROUP
+        return {**PACE, **{k: v for k, v in self.config.settings.items() if k in PACE}, **GROUP}
 
     def _join(self, positions: Mapping[Place, int]) -> None:  # noqa: ARG002 - they come with the assignment
         self._consumer.subscribe(

@@ -131,7 +131,7 @@ def test_partitions_that_are_added_are_shared_out_and_read_from_their_beginning(
 ):
     from smlnb.ingest import group
 
-    monkeypatch.setattr(group, "GROUP", {**group.GROUP, "topic.metadata.refresh.interval.ms": 300})
+    monkeypatch.setattr(group, "PACE", {**group.PACE, "topic.metadata.refresh.interval.ms": 300})
     create_topic(kafka, topic_name, 2)
     with Collected(kafka, topic_name, start="latest", tasks=2) as got:
         produce(kafka, topic_name, numbers(0, 10), 2)
