@@ -21,6 +21,7 @@ from smlnb.ingest.bounds import Start, Until
 from smlnb.ingest.checkpoint import Checkpoints
 from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import from_kafka_arrow
+from smlnb.ingest.known import Known
 from smlnb.ingest.metrics import Metrics
 from smlnb.ingest.reader import OnGap
 from smlnb.ingest.stoppable import Stoppable
@@ -169,7 +170,7 @@ class Feed(Stoppable):
         self.project = project
         self.config = config
         self._checkpoints = None if workspace is None else Checkpoints(project, workspace, checkpoint_every)
-        self._source = from_kafka_arrow(topic, config=config, **options)
+        self._source = from_kafka_arrow(topic, config=config, known=Known(project), **options)
         self._learn = nodes.learn(self._source, project, strict=True)
         self.stream: Stream = self._learn
 

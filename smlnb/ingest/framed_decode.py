@@ -41,7 +41,8 @@ class FramedDecoder:
         An Avro schema, as JSON text, that Avro records are translated to: fields that it does not have are left out,
         fields that the record does not have get their default, aliases are renamed.
     known : collection of str
-        Columns that were seen in an earlier run: an Avro field that has one of these as alias goes by that name.
+        Columns that were seen in an earlier run, or by others: an Avro field that has one of these as alias goes by
+        that name. It may grow.
     """
 
     uses_headers = True
@@ -57,7 +58,7 @@ class FramedDecoder:
         self._config = config
         self._only = only
         self._reader_schema = reader_schema
-        self._known = frozenset(known)
+        self._known = known
         self._writers: dict[bytes, Writer] = {}
         self._unusable: dict[bytes, str] = {}
         self._columns = Columns()
@@ -125,7 +126,7 @@ class FramedDecoder:
             raise SchemaError(f"schema {name} of the registry is {_NAMES.get(kind, kind)}, not {_NAMES[self._only]}")
         match kind:
             case "AVRO":
-                known = self._known | self._columns.names
+                known = frozenset(self._known) | self._columns.names
                 return avro_writer(self._config, name, schema, reader_schema=self._reader_schema, known=known)
             case "JSON":
                 return json_schema_writer(self._config, name, schema)

@@ -14,7 +14,7 @@ import time
 import uuid
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         Where to begin; those of a project, say.
     format : str
         See :func:`~smlnb.ingest.decode.decoder`.
+    known : collection of str
+        Columns that there are: an Avro field that has one of these as alias goes by that name. It may grow.
     batch_rows : int
         Records per batch, at most; fewer come together when the topic is slow.
     group_id : str, optional
@@ -104,6 +106,7 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         until: Until | None = None,
         positions: Mapping[Place, int] | None = None,
         format: str = "auto",  # noqa: A002 - the word that users know
+        known: Collection[str] = (),
         batch_rows: int = 5_000,
         group_id: str | None = None,
         on_malformed: Policy = "stop",
@@ -128,7 +131,8 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         self._ends: dict[Place, int] | None = None
         self._backfill: Backfill | None = None
         self._format = format
-        self._decoders = [decoder(format, self.config)]  # one for each task, kept from run to run
+        self._known = {"known": known} if format in ("avro", "auto") else {}  # nothing else has aliases
+        self._decoders = [decoder(format, self.config, **self._known)]  # one for each task, kept from run to run
         self._group_id = group_id
         self._dead_letter_topic = dead_letter_topic
         self._on_gap = on_gap
@@ -213,15 +217,15 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
             self._ends = self._bounds.end(self.config, places)
             self._backfill = None if self._ends is None else Backfill(self._ends, self.positions)
         self._grouped = self._wanted > 1 and not is_local(self.config.bootstrap_servers, self.config.client())
-        if self._grouped:
-            self._group_id = self._group_id or self.config.settings.get("group.id") or f"smlnb-{uuid.uuid4().hex[:12]}"
+        named = self._group_id or self.config.settings.get("group.id")
+        self._group = str(named or f"smlnb-{uuid.uuid4().hex[:12]}")  # anew each time: nobody of before is waited for
 
     def _new_tasks(self, numbers: Iterable[int]) -> list[Task]:
         tasks = []
         with ExitStack() as opened:
             for number in numbers:
                 while len(self._decoders) <= number:
-                    self._decoders.append(decoder(self._format, self.config))
+                    self._decoders.append(decoder(self._format, self.config, **self._known))
                 reader = self._new_reader(number, headers=self._decoders[number].uses_headers)
                 opened.callback(reader.close)
                 name = f"smlnb-{self.topics[0]}" + (f"-{number}" if number else "")
@@ -233,7 +237,7 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         options: dict[str, Any] = {
             "ends": self._ends,
             "batch_rows": self.batch_rows,
-            "group_id": self._group_id,
+            "group_id": self._group,
             "on_gap": self._on_gap,
             "headers": headers,
         }

@@ -1,0 +1,1 @@
+"""Learning a topic while processes are killed, brokers vanish, disks fill and clocks jump."""
