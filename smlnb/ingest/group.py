@@ -11,8 +11,9 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
 from smlnb.errors import KafkaError
+from smlnb.ingest.chunk import Chunk, Place
 from smlnb.ingest.config import KafkaConfig, client_error
-from smlnb.ingest.reader import Chunk, Place, Reader
+from smlnb.ingest.reader import Reader
 from smlnb.logs import event, quiet_logger
 
 __all__ = ["Member", "Together"]
@@ -25,6 +26,7 @@ GROUP: Mapping[str, Any] = {
 }
 PACE: Mapping[str, Any] = {  # unless the configuration says otherwise
     "heartbeat.interval.ms": 500,  # how soon members hear that others have come; with the default a start takes seconds
+    "session.timeout.ms": 10_000,  # how long one that was closed while it joined is waited for; by default 45 s
     "topic.metadata.refresh.interval.ms": 10_000,  # how soon partitions that are added are shared out
 }
 

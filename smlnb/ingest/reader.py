@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Literal
@@ -24,12 +23,12 @@ from confluent_kafka import (
 from numpy.typing import NDArray
 
 from smlnb.errors import KafkaError, LostRecordsError
+from smlnb.ingest.chunk import Chunk, Place
 from smlnb.ingest.config import KafkaConfig, client_error, tidy
 from smlnb.ingest.topics import ends_of
 
-__all__ = ["Chunk", "OnGap", "Place", "Reader", "clipped"]
+__all__ = ["OnGap", "Place", "Reader"]
 
-Place = tuple[str, int]
 OnGap = Literal["stop", "count"]
 
 POLLED = 500  # records per call; fewer or more are slower
@@ -51,77 +50,6 @@ TUNING: Mapping[str, Any] = {
     "auto.offset.reset": "error",  # records that retention has deleted are never skipped in silence
 }
 FIXED = ("enable.partition.eof", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset")
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Records of one partition, and the positions [start, stop) that reading them covered.
-
-    The client's message objects are not kept: taken apart at once and freed, they cost half.
-    """
-
-    place: Place
-    start: int
-    stop: int
-    values: list[bytes | None] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    runs: list[NDArray[np.int64]] = field(default_factory=list)  # offsets, as they came
-    stamps: list[NDArray[np.int64]] = field(default_factory=list)  # their times
-    headers: list[Any] = field(default_factory=list)  # of each, where they are wanted
-    lost: list[tuple[int, int]] = field(default_factory=list)  # positions that retention had deleted
-    since: float = 0.0  # when the first of them came
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @property
-    def offsets(self) -> NDArray[np.int64]:
-        """The offset of each record."""
-        return np.concatenate(self.runs) if self.runs else np.empty(0, np.int64)
-
-    @property
-    def times(self) -> NDArray[np.int64]:
-        """The time of each record, in milliseconds since 1970."""
-        return np.concatenate(self.stamps) if self.stamps else np.empty(0, np.int64)
-
-    def split(self, rows: int) -> tuple[Chunk, Chunk]:
-        """Return the first ``rows`` records, and the rest."""
-        offsets, times = self.offsets, self.times
-        middle = int(offsets[rows])
-        head, rest = slice(0, rows), slice(rows, None)
-
-        def part(start: int, stop: int, which: slice) -> Chunk:
-            return Chunk(
-                self.place,
-                start,
-                stop,
-                self.values[which],
-                self.keys[which],
-                [offsets[which]],
-                [times[which]],
-                self.headers[which],
-                self.lost,
-                self.since,
-            )
-
-        return part(self.start, middle, head), part(middle, self.stop, rest)
-
-    def before(self, end: int) -> Chunk:
-        """Return what is before a position within this."""
-        rows = int(np.searchsorted(self.offsets, end))
-        head = self if rows == len(self) else self.split(rows)[0]
-        return replace(head, stop=end)
-
-
-def clipped(intervals: Sequence[tuple[int, int]], start: int, stop: int) -> tuple[tuple[int, int], ...]:
-    """Return the parts of intervals that are within [start, stop).
-
-    Examples
-    --------
-    >>> clipped([(0, 10), (20, 30)], 5, 20)
-    ((5, 10),)
-    """
-    return tuple((max(a, start), min(b, stop)) for a, b in intervals if max(a, start) < min(b, stop))
 
 
 class Reader:
@@ -373,7 +301,8 @@ class Reader:
         waiting = [
             (b.since, place)
             for place, b in self._buffers.items()
-            if len(b) >= self._batch_rows or (b.stop > b.start and (now - b.since >= self._linger or self.pending >= limit))
+            if len(b) >= self._batch_rows
+            or (b.stop > b.start and (now - b.since >= self._linger or self.pending >= limit))
         ]
         return [place for _, place in sorted(waiting)]
 

@@ -126,7 +126,7 @@ def test_a_backfill_goes_to_a_time_and_over_the_markers_of_transactions(kafka, c
     for begin, keep in ((0, True), (10, False), (20, True)):
         if begin == 20:
             when = int(time.time() * 1000) + 1
-            eventually(lambda: time.time() * 1000 > when + 1, 5, "the next millisecond")
+            eventually(lambda when=when: time.time() * 1000 > when + 1, 5, "the next millisecond")
         producer.begin_transaction()
         for value in numbers(begin, begin + 10):
             producer.produce(topic_name, value)

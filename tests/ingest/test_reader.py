@@ -6,7 +6,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from smlnb import Project, connect
 from smlnb.errors import ConfigError, LostRecordsError
-from smlnb.ingest.reader import Chunk, clipped
+from smlnb.ingest.chunk import Chunk, clipped
 from tests.ingest.writing import Collected, numbers, produce
 from tests.waiting import eventually
 
@@ -162,7 +162,7 @@ def test_headers_are_read_only_where_the_decoder_uses_them(any_broker, create_to
     produce(any_broker, topic_name, numbers(200, 210), 2)
     for uses in (True, False):
         noting = Noting(uses)
-        monkeypatch.setattr(module, "decoder", lambda *_, noting=noting: noting)
+        monkeypatch.setattr(module, "decoder", lambda *_, noting=noting, **__: noting)
         with Collected(any_broker, topic_name, batch_rows=30) as got:
             got.until(210)
         assert sorted(got.values()) == list(range(210))
