@@ -123,8 +123,13 @@ def main() -> None:
             table.run("broker gone", scenario)
         times = 20 if full else 8
         moved = order(server.bootstrap_servers, "rebalance")
-        what = records(60_000, PARTITIONS, "json")
-        table.run("rebalance", lambda: (f"{times} readers joined or left", rebalances(moved, what, times)))
+        what = records(4_000 * times, PARTITIONS, "json")
+
+        def moving() -> tuple[str, list[str]]:
+            amid, problems = rebalances(moved, what, times)
+            return f"{times} joins and leaves, {amid} amid records", problems
+
+        table.run("rebalance", moving)
     sys.exit(1 if table.failed else 0)
 
 

@@ -23,6 +23,7 @@ from smlnb.ingest.feed import Feed
 __all__ = ["Live", "Server", "outage", "rebalances"]
 
 RATE = 6_000  # records written in a second
+SLOW = 1_500  # where it has to last longer
 NOTICED = 5.0  # seconds in which a feed must say that the broker is gone
 BACK = 90.0  # seconds
 
@@ -70,11 +71,11 @@ class Live:
 
 
 @contextmanager
-def living(order: Order, what: Iterator[Record], **options: Any) -> Iterator[Live]:
+def living(order: Order, what: Iterator[Record], rate: int = RATE, **options: Any) -> Iterator[Live]:
     """Begin to write and to learn."""
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "plant.db")
-        trickle = Trickle(order.servers, order.topic, what, RATE).__enter__()
+        trickle = Trickle(order.servers, order.topic, what, rate).__enter__()
         with order.feed(project(), file, **options) as feed:
             yield Live(order, feed, trickle, file)
 
@@ -109,18 +110,23 @@ def outage(server: Server, order: Order, what: Iterator[Record], *, seconds: flo
     return found
 
 
-def rebalances(order: Order, what: Iterator[Record], times: int) -> list[str]:
-    """Let a third reader, and one of another process's kind, join and leave so many times."""
+def rebalances(order: Order, what: Iterator[Record], times: int) -> tuple[int, list[str]]:
+    """Let readers join and leave so many times; return how many did while there was something to read.
+
+    They are a third task of the feed, and a consumer of somebody else who takes partitions away and learns nothing.
+    """
     group = f"{order.topic}-group"
-    with living(replace(order, tasks=2), what, group_id=group) as live:
+    amid = 0
+    with living(replace(order, tasks=2), what, rate=SLOW, group_id=group) as live:
         feed = live.feed
-        until(lambda: feed.metrics.rows > 1_000, BACK, "progress")
+        until(lambda: feed.metrics.rows > SLOW // 2, BACK, "progress")
         for turn in range(times):
+            amid += live.trickle.writing
             if turn % 2:
                 feed.rescale(2 if turn % 4 == 3 else 3)
             else:
                 _join_and_leave(order, group)
-        return live.judged()[0]
+        return amid, live.judged()[0]
 
 
 def _join_and_leave(order: Order, group: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import logging
 import multiprocessing
 import os
 import resource
@@ -67,7 +69,9 @@ def project() -> Project:
 
 def learn(order: Order, tell: Connection) -> None:
     """Learn the topic to its present end, from where the last one was killed."""
-    if order.fault == "read only":
+    logging.disable()
+    if order.fault == "read only" and os.getuid() == 0:  # whom no folder stops
+        codecs.lookup("ascii")  # loaded now: nobody may be kept from Python's own files, too
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)

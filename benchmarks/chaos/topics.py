@@ -84,7 +84,7 @@ def create(broker: LocalBroker | str, topic: str, partitions: int) -> None:
         broker.create_topic(topic, partitions)
         return
     new = NewTopic(topic, partitions, 1, config={"retention.ms": "-1"})
-    admin = AdminClient({"bootstrap.servers": broker})  # to be held until it has answered
+    admin = AdminClient({"bootstrap.servers": broker, "log_level": 0})  # to be held until it has answered
     admin.create_topics([new], operation_timeout=20)[topic].result(30)
 
 
@@ -104,6 +104,11 @@ class Trickle:
         settings |= {"queue.buffering.max.messages": 1_000_000, "reconnect.backoff.max.ms": 500}
         self._producer = Producer(settings)
         self._thread = threading.Thread(target=self._run, name="trickle", daemon=True)
+
+    @property
+    def writing(self) -> bool:
+        """Whether there is more to come."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         for i, record in enumerate(self._what):
