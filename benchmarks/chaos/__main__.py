@@ -103,7 +103,7 @@ def main() -> None:
             for name, broker in brokers.items()
             for kind in ("json", "avro")
         }
-        kills(table, orders, runs=runs, size=60_000 if full else 30_000, rng=rng, schema_id=schema_id)
+        kills(table, orders, runs=runs, size=40_000 if full else 30_000, rng=rng, schema_id=schema_id)
 
         faults = order(server.bootstrap_servers, "faults")
         fill(faults.servers, faults.topic, records(40_000, PARTITIONS, "json"))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 import smlnb.ingest.decode
 from smlnb import Project, connect
 from smlnb.errors import DecodeError
 from smlnb.testing import SchemaRegistry
 from tests.ingest.poison import FORMATS, corpus, good, options, register
-from tests.ingest.writing import produce
 from tests.waiting import eventually
 
 PARTITIONS = 3
 GOOD = 5  # good records around each bad one
-LARGEST = 900_000  # bytes of a record; a broker takes a million by default
+LARGE = 20_000_000  # bytes of a record; a broker takes a million if nobody says otherwise
 COLUMN = {"number": "value", "double": "value", "long": "value"}
 
 
@@ -25,7 +25,7 @@ COLUMN = {"number": "value", "double": "value", "long": "value"}
 def config():
     with SchemaRegistry() as registry:
         register(registry)
-        yield registry.config
+        yield {**registry.config, "message.max.bytes": LARGE}
 
 
 @pytest.fixture
@@ -39,17 +39,33 @@ def format_options(monkeypatch):
     return give
 
 
+def create(broker, topic, partitions):
+    """Create a topic for large records."""
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+    new = NewTopic(topic, partitions, 1, config={"max.message.bytes": str(LARGE)})
+    admin.create_topics([new], operation_timeout=20)[topic].result(30)
+
+
+def write(broker, topic, values):
+    """Write values, which may be large, to the partitions in turn."""
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "message.max.bytes": LARGE, "log_level": 0})
+    for i, value in enumerate(values):
+        producer.produce(topic, value, partition=i % PARTITIONS)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+
+
 class Written:
     """A topic of one format: every record that can't be used, with its place."""
 
     def __init__(self, broker, name, topic):
-        bad = [p for p in corpus(name) if p.value is None or len(p.value) < LARGEST]
+        bad = corpus(name)
         assert len(bad) >= 10
         values = []
         for poison in bad:
             values += [good(name, len(values) + i) for i in range(GOOD)] + [poison.value]
         values += [good(name, len(values) + i) for i in range(GOOD)]
-        produce(broker, topic, values, PARTITIONS)
+        write(broker, topic, values)
         self.name, self.topic, self.total, self.bad = name, topic, len(values), len(bad)
         self.format = "avro" if name == "avro-rich" else name
         at = [i for i in range(len(values)) if i % (GOOD + 1) == GOOD and i < len(bad) * (GOOD + 1)]
@@ -59,8 +75,9 @@ class Written:
 
 
 @pytest.fixture(params=FORMATS)
-def written(request, kafka, create_topic, topic_name, format_options):
-    create_topic(kafka, topic_name, PARTITIONS)
+def written(request, kafka, topic_name, format_options):
+    create(kafka, topic_name, PARTITIONS)
+    create(kafka, f"{topic_name}-dlq", 1)
     format_options(request.param)
     return Written(kafka, request.param, topic_name)
 
