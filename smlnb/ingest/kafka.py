@@ -13,9 +13,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +26,12 @@ from smlnb.ingest.bounds import Bounds, Start, Until
 from smlnb.ingest.broker import is_local
 from smlnb.ingest.config import KafkaConfig, check_broker
 from smlnb.ingest.control import ACTIVE, Controlled
+from smlnb.ingest.crew import Crew
 from smlnb.ingest.deadletter import DeadLetters
 from smlnb.ingest.decode import decoder
-from smlnb.ingest.decoded import TOMBSTONE
+from smlnb.ingest.decoded import TOMBSTONE, Decoder
 from smlnb.ingest.delivery import deliver
-from smlnb.ingest.group import Member, Together
+from smlnb.ingest.group import Member
 from smlnb.ingest.meter import Meter, log_refusals
 from smlnb.ingest.metrics import Metrics
 from smlnb.ingest.reader import OnGap, Place, Reader
@@ -132,20 +131,16 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         self._backfill: Backfill | None = None
         self._format = format
         self._known = {"known": known} if format in ("avro", "auto") else {}  # nothing else has aliases
-        self._decoders = [decoder(format, self.config, **self._known)]  # one for each task, kept from run to run
         self._group_id = group_id
         self._dead_letter_topic = dead_letter_topic
         self._on_gap = on_gap
-        self._wanted = _checked_tasks(tasks)
+        self._crew = Crew(self, self._new_decoder, self._new_reader, tasks, f"smlnb-{self.topics[0]}")
         if on_malformed == "dead_letter":
             self._check_dead_letter_topic()
         self._dead_letters: DeadLetters | None = None
         self._positions: dict[Place, int] = dict(positions or {})
         self._meter = Meter()
         self._refusals = Seldom()
-        self._tasks: list[Task] = []
-        self._threads: list[threading.Thread] = []
-        self._read_by_gone: Counter[Place] = Counter()
         self._stopping = False
         self._control = threading.RLock()  # one start, stop or restart at a time
         self._delivering = threading.Lock()  # one batch at a time
@@ -198,11 +193,10 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         self.error, self._stopping = None, False
         with self.progress:
             self._meter.begin()
-            self._read_by_gone.clear()
-        tasks = self._new_tasks(range(self._wanted))
+        tasks = self._crew.ready()
         self._set("running")
         _running.add(self)
-        self._launch(tasks)
+        self._crew.launch(tasks)
 
     def _plan(self) -> None:
         """Decide where reading begins and ends, and as which group."""
@@ -216,24 +210,14 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         if self._ends is None or self._state == "done":
             self._ends = self._bounds.end(self.config, places)
             self._backfill = None if self._ends is None else Backfill(self._ends, self.positions)
-        self._grouped = self._wanted > 1 and not is_local(self.config.bootstrap_servers, self.config.client())
+        self._grouped = self._crew.wanted > 1 and not is_local(self.config.bootstrap_servers, self.config.client())
         named = self._group_id or self.config.settings.get("group.id")
         self._group = str(named or f"smlnb-{uuid.uuid4().hex[:12]}")  # anew each time: nobody of before is waited for
 
-    def _new_tasks(self, numbers: Iterable[int]) -> list[Task]:
-        tasks = []
-        with ExitStack() as opened:
-            for number in numbers:
-                while len(self._decoders) <= number:
-                    self._decoders.append(decoder(self._format, self.config, **self._known))
-                reader = self._new_reader(number, headers=self._decoders[number].uses_headers)
-                opened.callback(reader.close)
-                name = f"smlnb-{self.topics[0]}" + (f"-{number}" if number else "")
-                tasks.append(Task(self, reader, self._decoders[number], name))
-            opened.pop_all()
-        return tasks
+    def _new_decoder(self) -> Decoder:
+        return decoder(self._format, self.config, **self._known)
 
-    def _new_reader(self, number: int, *, headers: bool) -> Reader:
+    def _new_reader(self, number: int, headers: bool) -> Reader:
         options: dict[str, Any] = {
             "ends": self._ends,
             "batch_rows": self.batch_rows,
@@ -243,15 +227,8 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         }
         if self._grouped:
             return Member(self.config, self.topics, position_of=self._position, **options)
-        positions = {place: self._positions[place] for place in self._places[number :: self._wanted]}
-        return Reader(self.config, self.topics, positions=positions, alone=self._wanted == 1, **options)
-
-    def _launch(self, tasks: Sequence[Task]) -> None:
-        with self.progress:
-            self._tasks += tasks
-        for task in tasks:
-            task.thread.start()
-        self._threads = [t for t in self._threads if t.is_alive()] + [task.thread for task in tasks]
+        positions = {place: self._positions[place] for place in self._places[number :: self._crew.wanted]}
+        return Reader(self.config, self.topics, positions=positions, alone=self._crew.wanted == 1, **options)
 
     def rescale(self, tasks: int) -> None:
         """Share the partitions among another number of tasks; while it runs, they move to those that join.
@@ -259,18 +236,13 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         From or to a single task, which is in no group, and on the embedded broker, it is stopped and goes on.
         """
         with self._control:
-            before, self._wanted = self._wanted, _checked_tasks(tasks)
+            before, self._crew.wanted = self._crew.wanted, tasks
             if self.stopped or tasks == before:
                 return
-            if not self._grouped or tasks == 1:
+            if self._grouped and tasks > 1:
+                self._crew.adapt(JOIN)
+            else:
                 self.restart()
-                return
-            busy = {self._decoders.index(task.decoder) for task in self._tasks}
-            if tasks > before:
-                self._launch(self._new_tasks([n for n in range(tasks) if n not in busy]))
-            for task in self._tasks[tasks:]:
-                task.leaving = True
-                task.thread.join(JOIN)
 
     def _check_dead_letter_topic(self) -> None:
         if self.dead_letter_topic in self.topics:
@@ -304,7 +276,7 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
             If the batch that is being worked on takes more than 30 seconds.
         """
         self._stopping = True
-        if threading.current_thread() in self._threads:
+        if threading.current_thread() in self._crew.threads:
             return
         with self._control:
             self._join()
@@ -323,14 +295,12 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
 
     def _join(self, timeout: float = JOIN) -> None:
         with self.progress:
-            done = self.progress.wait_for(lambda: self.stopped, timeout) if self._threads else True
-        for thread in self._threads:
-            thread.join(CLOSE)
+            done = self.progress.wait_for(lambda: self.stopped, timeout)
+        self._crew.join(CLOSE)
         if not done:
             raise StateMachineError(
                 f"The source of {self.named} did not stop within {timeout:g} s: something downstream is at work.",
             )
-        self._threads = []
 
     def reached(self, ends: Mapping[Place, int]) -> bool:
         """Return whether all before these offsets has been emitted."""
@@ -384,11 +354,9 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         """Take note that a task has ended; the others follow if it has failed."""
         with self.progress:
             self._meter.end(task.reader)
-            self._read_by_gone.update(task.reader.read)
-            self._tasks.remove(task)
+            last = self._crew.gone(task)
             if failure is not None:
                 self.error, self._stopping = self.error or failure, True
-            last = not self._tasks
         if last:
             _running.discard(self)
             self._set("failed" if self.error is not None else "done" if self._done else "stopped")
@@ -400,9 +368,7 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         """A snapshot of the numbers."""
         with self.progress:
             why = None if self.error is None else str(self.error)
-            readers = [task.reader for task in self._tasks]
-            together = Together(readers, self._read_by_gone) if readers else None
-            return self._meter.metrics(self._state, self._positions, together, why)
+            return self._meter.metrics(self._state, self._positions, self._crew.together, why)
 
     @property
     def backfill(self) -> BackfillMetrics | None:
@@ -412,7 +378,7 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
     @property
     def broker_statistics(self) -> str | None:
         """What librdkafka said of itself last, as JSON, if the key ``statistics.interval.ms`` asks for it."""
-        return next((task.reader.statistics for task in tuple(self._tasks) if task.reader.statistics), None)
+        return next((task.reader.statistics for task in self._crew.tasks if task.reader.statistics), None)
 
     @property
     def named(self) -> str:
@@ -435,18 +401,12 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
     __str__ = __repr__
 
 
-def _checked_tasks(tasks: int) -> int:
-    if tasks < 1:
-        raise ConfigError(f"tasks is {tasks}; there is at least one.")
-    return tasks
-
-
 def _stop_all() -> None:
     """Stop what still runs when the interpreter ends, and wait for it, but not for long."""
-    threads = []
+    threads: list[threading.Thread] = []
     for source in list(_running):
         source._stopping = True
-        threads += source._threads
+        threads += source._crew.threads
     deadline = time.monotonic() + CLOSE
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))

@@ -43,7 +43,7 @@ class Visitor:
 
 def owners(source):
     """Return how many partitions each task has."""
-    return [len(task.reader.positions) for task in list(source._tasks)]
+    return [len(task.reader.positions) for task in list(source._crew.tasks)]
 
 
 @pytest.mark.parametrize("tasks", [2, 4])

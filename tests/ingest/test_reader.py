@@ -60,7 +60,9 @@ def test_what_retention_deletes_under_a_running_feed_is_counted_too(kafka, creat
     with connect(project, topic_name, **where) as feed:
         feed.wait(timeout=60)
         feed.pause()
-        eventually(lambda: all(task.reader._paused for task in feed._source._tasks), 30, "the pause of all readers")
+        eventually(
+            lambda: all(task.reader._paused for task in feed._source._crew.tasks), 30, "the pause of all readers"
+        )
         produce(kafka, topic_name, numbers(100, 300))
         delete_before(kafka, topic_name, 250)
         feed.resume()
