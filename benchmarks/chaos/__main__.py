@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.kafka_server import KafkaServer, kafka_jars
 
-PARTITIONS = 4
+PARTITIONS = 3
 PACE = 0.05
 
 
@@ -103,7 +103,7 @@ def main() -> None:
             for name, broker in brokers.items()
             for kind in ("json", "avro")
         }
-        kills(table, orders, runs=runs, size=40_000 if full else 30_000, rng=rng, schema_id=schema_id)
+        kills(table, orders, runs=runs, size=48_000 if full else 36_000, rng=rng, schema_id=schema_id)
 
         faults = order(server.bootstrap_servers, "faults")
         fill(faults.servers, faults.topic, records(40_000, PARTITIONS, "json"))

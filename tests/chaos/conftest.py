@@ -15,7 +15,7 @@ from benchmarks.chaos.topics import SCHEMA, Format, create, fill, records
 from smlnb import LocalBroker
 from tests.kafka_server import KafkaServer
 
-PARTITIONS = 4
+PARTITIONS = 3
 SEED = int(os.environ.get("SMLNB_CHAOS_SEED", "1"))
 
 
@@ -38,9 +38,9 @@ def order_for(registry, topic_name) -> Callable[..., Order]:
 
 @pytest.fixture
 def learned(order_for, registry) -> Callable[..., Reference]:
-    """Give ``learned(broker, format, size)``: a new topic with so many records, and what they make."""
+    """Give ``learned(broker, format, size)``: a new topic with so many records, some blocks in each partition, and what they make."""
 
-    def make(broker: LocalBroker | KafkaServer, kind: Format = "json", size: int = 20_000) -> Reference:
+    def make(broker: LocalBroker | KafkaServer, kind: Format = "json", size: int = 36_000) -> Reference:
         order = order_for(broker, kind)
         schema_id = registry.register("chaos-value", json.dumps(SCHEMA)) if kind == "avro" else 0
         fill(order.servers, order.topic, records(size, PARTITIONS, kind, schema_id=schema_id))
