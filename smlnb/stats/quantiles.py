@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smlnb.stats.base import Accumulator, State
 from smlnb.stats.centred import Centred
+from smlnb.stats.condensed import absorb_values
 
 __all__ = ["QuantileSketches", "Quantiles"]
 
@@ -110,13 +111,9 @@ class Quantiles(Accumulator):
 
     def absorb(self, centred: Centred) -> None:
         """Absorb a block whose gaps were found before."""
-        # a sketch sorts what it takes in, and takes half the time where that is sorted; the order changes no promise
-        if centred.present is None:
-            ordered = np.sort(centred.block, axis=1)
-        else:
-            ordered = np.sort(np.where(centred.present, centred.block, np.inf), axis=1)
-        for sketch, values, count in zip(self._sketches, ordered, centred.count.tolist(), strict=True):
-            sketch.update(values[:count])
+        for i, sketch in enumerate(self._sketches):
+            values = centred.block[i]
+            absorb_values(sketch, values if centred.present is None else values[centred.present[i]])
         self.n += centred.rows
 
     def merge(self, other: Self) -> None:
