@@ -22,10 +22,10 @@ from confluent_kafka import (
 )
 from numpy.typing import NDArray
 
+from smlnb.cluster.config import KafkaConfig, client_error, tidy
+from smlnb.cluster.topics import ends_of
 from smlnb.errors import KafkaError, LostRecordsError
 from smlnb.ingest.chunk import Chunk, Place
-from smlnb.ingest.config import KafkaConfig, client_error, tidy
-from smlnb.ingest.topics import ends_of
 
 __all__ = ["OnGap", "Place", "Reader"]
 
@@ -50,6 +50,29 @@ TUNING: Mapping[str, Any] = {
     "auto.offset.reset": "error",  # records that retention has deleted are never skipped in silence
 }
 FIXED = ("enable.partition.eof", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset")
+
+# what a broker answers that can't serve a partition just now: librdkafka says so and asks it again by itself
+TRANSIENT = frozenset(
+    {
+        ClientError.REQUEST_TIMED_OUT,
+        ClientError.NETWORK_EXCEPTION,
+        ClientError.BROKER_NOT_AVAILABLE,
+        ClientError.LEADER_NOT_AVAILABLE,
+        ClientError.NOT_LEADER_FOR_PARTITION,
+        ClientError.REPLICA_NOT_AVAILABLE,
+        ClientError.KAFKA_STORAGE_ERROR,
+        ClientError.OFFSET_NOT_AVAILABLE,
+        ClientError.FENCED_LEADER_EPOCH,
+        ClientError.UNKNOWN_LEADER_EPOCH,
+        ClientError.COORDINATOR_LOAD_IN_PROGRESS,
+        ClientError.COORDINATOR_NOT_AVAILABLE,
+        ClientError.NOT_COORDINATOR,
+        ClientError.THROTTLING_QUOTA_EXCEEDED,
+        ClientError._TRANSPORT,
+        ClientError._TIMED_OUT,
+        ClientError._ALL_BROKERS_DOWN,
+    }
+)
 
 
 class Reader:
@@ -281,6 +304,8 @@ class Reader:
                 )
             self._lose(buffer, low)
             self._fetch_from(place, low)
+        elif error.code() in TRANSIENT:
+            self._on_error(error)
         elif not error.retriable():
             raise client_error(KafkaException(error), self.config, f"{place[0]}[{place[1]}] can't be read")
 
