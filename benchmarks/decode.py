@@ -29,10 +29,10 @@ from confluent_kafka.schema_registry.json_schema import JSONDeserializer
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer
 from confluent_kafka.serialization import DoubleDeserializer, MessageField, SerializationContext
 
-from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.decode import decoder
-from smlnb.ingest.protobuf_schema import MessageTypes
-from smlnb.ingest.registry import frame
+from smlnb.cluster.config import KafkaConfig
+from smlnb.cluster.registry import frame
+from smlnb.formats.decode import decoder
+from smlnb.formats.protobuf_schema import MessageTypes
 from smlnb.testing import SchemaRegistry
 
 ROWS = 5_000

@@ -33,8 +33,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from benchmarks.stages import watched
 from smlnb import LocalBroker, Project, connect, datasets
 from smlnb.batch import as_record_batch
-from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.encode import row_encoder
+from smlnb.cluster.config import KafkaConfig
+from smlnb.formats.encode import row_encoder
 from smlnb.ingest.reader import TUNING
 from smlnb.testing import SchemaRegistry
 

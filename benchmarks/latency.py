@@ -26,7 +26,7 @@ import numpy as np
 from confluent_kafka import Producer
 
 from smlnb import Batch, LocalBroker, Project, connect, datasets
-from smlnb.ingest.topics import ensure_topic
+from smlnb.cluster.topics import ensure_topic
 
 PARTITIONS = 8
 WARM = 2.0  # seconds that do not count

@@ -12,7 +12,8 @@ from unittest import mock
 from confluent_kafka import Consumer
 
 from smlnb import project
-from smlnb.ingest import framed_decode, json_decode, kafka, nodes, reader, task
+from smlnb.formats import framed_decode, json_decode
+from smlnb.ingest import kafka, nodes, reader, task
 from smlnb.shards import intake, rows, shard
 from smlnb.stats import centred, ends, histogram, moments, pairs, profile, quantiles, table
 

@@ -14,18 +14,18 @@ from smlnb import errors
 if TYPE_CHECKING:
     from smlnb import datasets, testing
     from smlnb.batch import Batch
+    from smlnb.cluster.broker import LocalBroker
+    from smlnb.cluster.config import KafkaConfig
+    from smlnb.cluster.topics import list_topics
+    from smlnb.connector.connector import Connector
     from smlnb.encoders.hashed import HashEncoder
     from smlnb.encoders.onehot import OneHotEncoder
     from smlnb.encoders.target import TargetEncoder
-    from smlnb.ingest.broker import LocalBroker
-    from smlnb.ingest.config import KafkaConfig
-    from smlnb.ingest.connector import Connector
     from smlnb.ingest.feed import Feed, connect
     from smlnb.ingest.lag import lag
     from smlnb.ingest.peek import guess_types, peek
     from smlnb.ingest.prometheus import prometheus
     from smlnb.ingest.replay import Replay, replay
-    from smlnb.ingest.topics import list_topics
     from smlnb.project import Project
     from smlnb.schema import Attribute, Kind, Schema
     from smlnb.score.scorer import Scorer
@@ -79,12 +79,12 @@ __all__ = [
 _HOMES = {
     "Attribute": "smlnb.schema",
     "Batch": "smlnb.batch",
-    "Connector": "smlnb.ingest.connector",
+    "Connector": "smlnb.connector.connector",
     "Feed": "smlnb.ingest.feed",
     "HashEncoder": "smlnb.encoders.hashed",
-    "KafkaConfig": "smlnb.ingest.config",
+    "KafkaConfig": "smlnb.cluster.config",
     "Kind": "smlnb.schema",
-    "LocalBroker": "smlnb.ingest.broker",
+    "LocalBroker": "smlnb.cluster.broker",
     "OneHotEncoder": "smlnb.encoders.onehot",
     "Project": "smlnb.project",
     "Replay": "smlnb.ingest.replay",
@@ -98,7 +98,7 @@ _HOMES = {
     "explore": "smlnb.view.explorer",
     "guess_types": "smlnb.ingest.peek",
     "lag": "smlnb.ingest.lag",
-    "list_topics": "smlnb.ingest.topics",
+    "list_topics": "smlnb.cluster.topics",
     "model_form": "smlnb.view.model_form",
     "peek": "smlnb.ingest.peek",
     "project_form": "smlnb.view.project_form",

@@ -222,7 +222,7 @@ def topics(
     """
     import pandas as pd
 
-    from smlnb.ingest.topics import watermarks
+    from smlnb.cluster.topics import watermarks
     from smlnb.terminal import numbers_view
 
     there: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, "config": config}

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from smlnb import datasets
 from smlnb.batch import Batch
+from smlnb.cluster.broker import LocalBroker, is_local
+from smlnb.cluster.config import ENVIRONMENT, KafkaConfig
+from smlnb.cluster.topics import ensure_topic, list_topics, watermarks
 from smlnb.errors import ConfigError, DataError, KafkaError, NotEnoughDataError
 from smlnb.evaluate import Ranking, ranking
-from smlnb.ingest.broker import LocalBroker, is_local
-from smlnb.ingest.config import ENVIRONMENT, KafkaConfig
 from smlnb.ingest.feed import Feed, connect
 from smlnb.ingest.kafka import from_kafka_arrow
 from smlnb.ingest.replay import Replay, replay
-from smlnb.ingest.topics import ensure_topic, list_topics, watermarks
 from smlnb.project import Project
 from smlnb.score.scorer import Scorer
 

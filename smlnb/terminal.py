@@ -20,9 +20,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from smlnb.connector.connector import Connector
 from smlnb.demo import Demo, Outcome, Progress
 from smlnb.errors import NotEnoughDataError, SmlnbError
-from smlnb.ingest.connector import Connector
 from smlnb.ingest.metrics import Metrics
 from smlnb.project import Project
 from smlnb.schema import Schema

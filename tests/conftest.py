@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from smlnb.ingest.broker import LocalBroker
+from smlnb.cluster.broker import LocalBroker
 from smlnb.testing import SchemaRegistry
 from tests.apicurio_server import ApicurioServer, apicurio_archive
 from tests.java_server import Missing

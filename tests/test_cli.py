@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import smlnb
 from smlnb.cli import app
 from smlnb.demo import Demo
-from tests.ingest.article import article
+from tests.connector.article import article
 from tests.ingest.writing import avro, numbers, produce
 from tests.waiting import eventually
 

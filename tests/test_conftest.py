@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from smlnb.ingest.broker import LocalBroker
+from smlnb.cluster.broker import LocalBroker
 from tests.conftest import lacking
 
 WANTS = ["kafka", "browser", "data", "registry"]

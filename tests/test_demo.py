@@ -11,11 +11,11 @@ import pytest
 
 from smlnb import datasets
 from smlnb.batch import Batch
+from smlnb.cluster.broker import LocalBroker, Retention
+from smlnb.cluster.topics import list_topics, watermarks
 from smlnb.demo import Demo, Outcome, _ReadBack
 from smlnb.errors import BrokerUnavailableError, DataError, TopicError
-from smlnb.ingest.broker import LocalBroker, Retention
 from smlnb.ingest.replay import replay
-from smlnb.ingest.topics import list_topics, watermarks
 
 
 @pytest.fixture

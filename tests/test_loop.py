@@ -141,7 +141,7 @@ def test_a_scorer_that_is_killed_leaves_no_record_without_a_score(any_broker, to
     def written() -> int:
         if sink not in smlnb.list_topics(**where):
             return 0
-        return sum(high for _, high in smlnb.ingest.topics.watermarks(sink, **where).values())
+        return sum(high for _, high in smlnb.cluster.topics.watermarks(sink, **where).values())
 
     begun = 0
     for _ in range(2):

@@ -18,7 +18,7 @@ PACKAGE = Path(smlnb.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 # From low to high; names in one row do not import each other.
 TIERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "journal", "logs"),
+    ("errors", "journal", "logs", "stoppable"),
     ("clock",),
     ("schema", "_registry_store"),
     ("batch",),
@@ -37,7 +37,10 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("past",),
     ("project",),
     ("store",),
-    ("ingest", "datasets", "testing"),
+    ("cluster", "datasets"),
+    ("formats",),
+    ("ingest", "testing"),
+    ("connector",),
     ("score",),
     ("view",),
     ("demo", "lab"),

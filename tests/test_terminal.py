@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from smlnb.connector.connector import Connector
 from smlnb.demo import Outcome, Progress, Strange
 from smlnb.errors import TopicError
 from smlnb.evaluate import Ranking
-from smlnb.ingest.connector import Connector
 from smlnb.project import Project
 from smlnb.schema import Schema
 from smlnb.terminal import (

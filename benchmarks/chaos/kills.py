@@ -51,8 +51,8 @@ def kill_until_done(reference: Reference, rng: random.Random, most: int = 1_000)
     with tempfile.TemporaryDirectory() as folder, learning() as learner:
         order = replace(reference.order, file=str(Path(folder) / "plant.db"))
         while kills < most:
-            # other batches each time: they must not matter
-            learner.start(replace(order, batch_rows=rng.choice([300, 700, 1_500, 5_000]), every=rng.uniform(0.05, 0.1)))
+            batches = {"batch_rows": rng.choice([300, 700, 1_500, 5_000]), "tasks": rng.choice([1, 1, 2])}
+            learner.start(replace(order, every=rng.uniform(0.05, 0.1), **batches))  # which must not matter
             _first_progress(learner)
             if not learner.listen(rng.uniform(*LIFE)):
                 break

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from smlnb.batch import Batch, Refusal
 from smlnb.errors import DecodeError
+from smlnb.formats.decoded import TOMBSTONE, Decoded
 from smlnb.ingest.chunk import Chunk, clipped
-from smlnb.ingest.decoded import TOMBSTONE, Decoded
 
 __all__ = ["NOTHING", "batch_of", "size_of"]
 

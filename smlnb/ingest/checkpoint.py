@@ -8,8 +8,8 @@ import threading
 from dataclasses import dataclass, replace
 
 from smlnb.errors import ConfigError
-from smlnb.ingest.stoppable import Stoppable
 from smlnb.project import Project
+from smlnb.stoppable import Stoppable
 from smlnb.store import Workspace
 
 __all__ = ["CheckpointMetrics", "Checkpoints"]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from smlnb.errors import ConfigError
+from smlnb.formats.decoded import Decoder
 from smlnb.ingest.chunk import Place
-from smlnb.ingest.decoded import Decoder
 from smlnb.ingest.group import Together
 from smlnb.ingest.reader import Reader
 from smlnb.ingest.task import Owner, Task

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from confluent_kafka import KafkaException, Message, Producer
 
 from smlnb.batch import Refusal
+from smlnb.cluster.config import KafkaConfig, client_error
+from smlnb.cluster.topics import ensure_topic
 from smlnb.errors import KafkaError
-from smlnb.ingest.config import KafkaConfig, client_error
-from smlnb.ingest.topics import ensure_topic
 
 __all__ = ["DeadLetters", "origin_headers"]
 

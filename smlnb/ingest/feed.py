@@ -14,20 +14,20 @@ from typing import Any, Literal
 import msgspec
 from streamz import Stream
 
+from smlnb.cluster.bounds import Start, Until
+from smlnb.cluster.config import KafkaConfig
+from smlnb.cluster.topics import watermarks
 from smlnb.errors import SmlnbError
 from smlnb.ingest import nodes
 from smlnb.ingest.backfill import BackfillMetrics, followed
-from smlnb.ingest.bounds import Start, Until
 from smlnb.ingest.checkpoint import Checkpoints
-from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import from_kafka_arrow
 from smlnb.ingest.known import Known
 from smlnb.ingest.metrics import Metrics
 from smlnb.ingest.reader import OnGap
-from smlnb.ingest.stoppable import Stoppable
 from smlnb.ingest.task import Policy
-from smlnb.ingest.topics import watermarks
 from smlnb.project import Project
+from smlnb.stoppable import Stoppable
 from smlnb.store import Workspace
 
 __all__ = ["Feed", "connect"]

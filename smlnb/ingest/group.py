@@ -10,9 +10,9 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
+from smlnb.cluster.config import KafkaConfig, client_error
 from smlnb.errors import KafkaError
 from smlnb.ingest.chunk import Chunk, Place
-from smlnb.ingest.config import KafkaConfig, client_error
 from smlnb.ingest.reader import Reader
 from smlnb.logs import event, quiet_logger
 

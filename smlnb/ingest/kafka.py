@@ -20,23 +20,23 @@ from typing import Any
 from streamz import Source, Stream
 
 from smlnb.batch import Batch
+from smlnb.cluster.bounds import Bounds, Start, Until
+from smlnb.cluster.broker import is_local
+from smlnb.cluster.config import KafkaConfig, check_broker
+from smlnb.cluster.topics import partitions_of
 from smlnb.errors import ConfigError, StateMachineError
+from smlnb.formats.decode import decoder
+from smlnb.formats.decoded import TOMBSTONE, Decoder
 from smlnb.ingest.backfill import Backfill, BackfillMetrics
-from smlnb.ingest.bounds import Bounds, Start, Until
-from smlnb.ingest.broker import is_local
-from smlnb.ingest.config import KafkaConfig, check_broker
 from smlnb.ingest.control import ACTIVE, Controlled
 from smlnb.ingest.crew import Crew
 from smlnb.ingest.deadletter import DeadLetters
-from smlnb.ingest.decode import decoder
-from smlnb.ingest.decoded import TOMBSTONE, Decoder
 from smlnb.ingest.delivery import deliver
 from smlnb.ingest.group import Member
 from smlnb.ingest.meter import Meter, log_refusals
 from smlnb.ingest.metrics import Metrics
 from smlnb.ingest.reader import OnGap, Place, Reader
 from smlnb.ingest.task import Policy, Task
-from smlnb.ingest.topics import partitions_of
 from smlnb.logs import Seldom, event, quiet_logger
 
 __all__ = ["Policy", "from_kafka_arrow"]
@@ -62,13 +62,13 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
     bootstrap_servers, config
         See :meth:`smlnb.KafkaConfig.of`.
     start : {"earliest", "latest"}, time, or mapping of (topic, partition) to int
-        Where to begin in partitions without a position; see :class:`~smlnb.ingest.bounds.Bounds`.
+        Where to begin in partitions without a position; see :class:`~smlnb.cluster.bounds.Bounds`.
     until : "now", time, or mapping of (topic, partition) to int, optional
         Where to end; then the state is ``done``. Never, by default.
     positions : mapping of (topic, partition) to int, optional
         Where to begin; those of a project, say.
     format : str
-        See :func:`~smlnb.ingest.decode.decoder`.
+        See :func:`~smlnb.formats.decode.decoder`.
     known : collection of str
         Columns that there are: an Avro field that has one of these as alias goes by that name. It may grow.
     batch_rows : int

@@ -11,11 +11,11 @@ import pandas as pd
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
+from smlnb.cluster.bounds import offsets_of
+from smlnb.cluster.config import KafkaConfig, check_broker, client_error
+from smlnb.cluster.topics import onlooker, partitions_of
 from smlnb.errors import KafkaError
-from smlnb.ingest.bounds import offsets_of
-from smlnb.ingest.config import KafkaConfig, check_broker, client_error
 from smlnb.ingest.feed import Feed
-from smlnb.ingest.topics import onlooker, partitions_of
 
 __all__ = ["lag"]
 

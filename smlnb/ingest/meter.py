@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from smlnb.batch import Batch, Refusal
-from smlnb.ingest.decoded import TOMBSTONE
+from smlnb.formats.decoded import TOMBSTONE
 from smlnb.ingest.metrics import Metrics, PartitionMetrics, Rate
 from smlnb.logs import Seldom, event
 

@@ -14,11 +14,11 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, M
 from confluent_kafka import KafkaError as ClientError
 
 from smlnb.clock import Time, milliseconds, written
+from smlnb.cluster.config import KafkaConfig, client_error
+from smlnb.cluster.topics import onlooker, watermarks
 from smlnb.errors import ConfigError, DecodeError, TopicError, UnknownSchemaError
-from smlnb.ingest.config import KafkaConfig, client_error
-from smlnb.ingest.decode import Format, decoder
-from smlnb.ingest.decoded import Decoded, Decoder
-from smlnb.ingest.topics import onlooker, watermarks
+from smlnb.formats.decode import Format, decoder
+from smlnb.formats.decoded import Decoded, Decoder
 from smlnb.schema import Schema
 
 __all__ = ["guess_types", "peek", "sample"]
@@ -53,7 +53,7 @@ def peek(
     details : bool
         Begin with the columns ``kafka.partition``, ``kafka.offset``, ``kafka.timestamp`` and ``kafka.key``.
     format : str
-        Of the values; see :func:`smlnb.ingest.decode.decoder`.
+        Of the values; see :func:`smlnb.formats.decode.decoder`.
     bootstrap_servers, config
         See :meth:`KafkaConfig.of`.
     **options

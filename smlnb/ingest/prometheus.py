@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol
 
 from smlnb.errors import ConfigError
-from smlnb.ingest.connector import Connector
-from smlnb.ingest.divided import Divided
-from smlnb.ingest.feed import Feed
 from smlnb.ingest.metrics import Metrics
 
 __all__ = ["prometheus"]
@@ -33,7 +30,31 @@ _GAUGES: Final = {
 _STATES: Final = ("created", "running", "paused", "retrying", "stopped", "done", "failed")
 
 
-def prometheus(*sources: Feed | Connector) -> str:
+class Fed(Protocol):
+    """A feed."""
+
+    @property
+    def project(self) -> Any:
+        """What learns: a project, or several that share partitions, which ``of(partition)`` tells apart."""
+
+    @property
+    def topics(self) -> list[str]:
+        """What is read."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """A snapshot of the numbers."""
+
+
+class Feeding(Protocol):
+    """A connector, which has feeds."""
+
+    @property
+    def feeds(self) -> Sequence[Fed]:
+        """Those that run."""
+
+
+def prometheus(*sources: Fed | Feeding) -> str:
     r"""Return the metrics of feeds and connectors in the text format of Prometheus, for a page that it scrapes.
 
     Everything is read when this is called, and nothing is registered anywhere. Counters begin when the feed was made.
@@ -103,12 +124,13 @@ def prometheus(*sources: Feed | Connector) -> str:
     return text
 
 
-def _feeds(sources: Iterable[Feed | Connector]) -> Iterator[tuple[Feed, Metrics]]:
+def _feeds(sources: Iterable[Fed | Feeding]) -> Iterator[tuple[Fed, Metrics]]:
     for source in sources:
-        for feed in source.feeds if isinstance(source, Connector) else (source,):
+        feeds: Any = getattr(source, "feeds", (source,))
+        for feed in feeds:
             yield feed, feed.metrics
 
 
-def _project(feed: Feed, partition: int) -> str:
-    project: Any = feed.project
-    return project.of(partition).name if isinstance(project, Divided) else str(project.name)
+def _project(feed: Fed, partition: int) -> str:
+    project = feed.project
+    return str(project.of(partition).name if hasattr(project, "of") else project.name)

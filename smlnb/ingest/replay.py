@@ -14,14 +14,14 @@ import pyarrow as pa
 from confluent_kafka import KafkaException, Message, Producer
 from tqdm import tqdm
 
+from smlnb.cluster.broker import LocalBroker, check_settings
+from smlnb.cluster.config import KafkaConfig, client_error
+from smlnb.cluster.topics import ensure_topic, watermarks
 from smlnb.errors import ConfigError, KafkaError, StateMachineError, UnknownAttributeError
-from smlnb.ingest.broker import LocalBroker, check_settings
-from smlnb.ingest.config import KafkaConfig, client_error
-from smlnb.ingest.encode import row_encoder
+from smlnb.formats.encode import row_encoder
 from smlnb.ingest.metrics import Rate
-from smlnb.ingest.stoppable import Stoppable
 from smlnb.ingest.tables import batches_of
-from smlnb.ingest.topics import ensure_topic, watermarks
+from smlnb.stoppable import Stoppable
 
 __all__ = ["Replay", "ReplayMetrics", "replay"]
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from smlnb.batch import Batch
+from smlnb.formats.decoded import Decoder
 from smlnb.ingest.batching import NOTHING, batch_of, size_of
 from smlnb.ingest.chunk import Chunk, Place
-from smlnb.ingest.decoded import Decoder
 from smlnb.ingest.reader import Reader
 
 __all__ = ["Owner", "Policy", "Task"]

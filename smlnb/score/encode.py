@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from smlnb.batch import Batch
+from smlnb.cluster.config import KafkaConfig
+from smlnb.cluster.registry import frame, registered_schema
 from smlnb.errors import ConfigError, SchemaError
-from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.encode import row_encoder
-from smlnb.ingest.registry import frame, registered_schema
+from smlnb.formats.encode import row_encoder
 from smlnb.score.scored import Scored
 from smlnb.score.thresholds import FLAGS
 

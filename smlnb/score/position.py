@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from smlnb.ingest.config import KafkaConfig, client_error
+from smlnb.cluster.config import KafkaConfig, client_error
 
 __all__ = ["committed"]
 

@@ -10,8 +10,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
+from smlnb.cluster.config import KafkaConfig, read_settings
 from smlnb.errors import ConfigError
-from smlnb.ingest.config import KafkaConfig, read_settings
 
 __all__ = ["Application", "read_application"]
 

@@ -9,18 +9,18 @@ from typing import Any, Final, Literal, Self
 
 import pandas as pd
 
+from smlnb.cluster.config import KafkaConfig
+from smlnb.cluster.topics import ensure_topic, watermarks
 from smlnb.errors import ConfigError, ModelError, TopicError
-from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.kafka import from_kafka_arrow
 from smlnb.ingest.metrics import Metrics
-from smlnb.ingest.stoppable import Stoppable
-from smlnb.ingest.topics import ensure_topic, watermarks
 from smlnb.score.encode import encoder
 from smlnb.score.nodes import score
 from smlnb.score.position import committed
 from smlnb.score.scored import Judge
 from smlnb.score.sink import to_kafka_arrow
 from smlnb.score.thresholds import FLAGS
+from smlnb.stoppable import Stoppable
 
 __all__ = ["Scorer"]
 

@@ -12,9 +12,9 @@ from confluent_kafka import KafkaException, Message, Producer
 from streamz import Sink, Stream
 
 from smlnb.batch import Batch
+from smlnb.cluster.broker import check_settings
+from smlnb.cluster.config import KafkaConfig, client_error
 from smlnb.errors import KafkaError
-from smlnb.ingest.broker import check_settings
-from smlnb.ingest.config import KafkaConfig, client_error
 from smlnb.score.encode import encoder
 from smlnb.score.scored import Scored
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from smlnb.ingest.registry import frame
+from smlnb.cluster.registry import frame
 from smlnb.testing import SchemaRegistry
 from tests.ingest.writing import avro, compiled_classes
 

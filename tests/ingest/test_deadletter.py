@@ -4,8 +4,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from smlnb.batch import Refusal
+from smlnb.cluster.config import KafkaConfig
 from smlnb.errors import KafkaError, TopicError
-from smlnb.ingest.config import KafkaConfig
 from smlnb.ingest.deadletter import DeadLetters
 from tests.waiting import eventually
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import smlnb
 from smlnb.batch import Batch, Refusal
-from smlnb.ingest.decoded import TOMBSTONE
+from smlnb.formats.decoded import TOMBSTONE
 from smlnb.ingest.meter import Meter
 from tests.ingest.writing import numbers, produce
 from tests.waiting import eventually

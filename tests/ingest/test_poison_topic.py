@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-import smlnb.ingest.decode
+import smlnb.formats.decode
 from smlnb import Project, connect
 from smlnb.errors import DecodeError
 from smlnb.testing import SchemaRegistry
@@ -33,7 +33,7 @@ def format_options(monkeypatch):
     """Let feeds know what a format needs: columns of CSV, the schema of plain Avro."""
 
     def give(name):
-        made = partial(smlnb.ingest.decode.decoder, **options(name))
+        made = partial(smlnb.formats.decode.decoder, **options(name))
         monkeypatch.setattr("smlnb.ingest.kafka.decoder", made)
 
     return give

@@ -146,8 +146,8 @@ def test_tombstones_and_empty_and_null_values_are_counted_apart(any_broker, crea
 
 
 def test_headers_are_read_only_where_the_decoder_uses_them(any_broker, create_topic, topic_name, monkeypatch):
+    from smlnb.formats.json_decode import JsonDecoder
     from smlnb.ingest import kafka as module
-    from smlnb.ingest.json_decode import JsonDecoder
 
     class Noting(JsonDecoder):
         def __init__(self, uses_headers):

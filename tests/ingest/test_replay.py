@@ -12,6 +12,8 @@ import pyarrow.parquet
 import pytest
 
 from smlnb import LocalBroker, Project, connect, peek, replay
+from smlnb.cluster.config import KafkaConfig
+from smlnb.cluster.topics import list_topics, watermarks
 from smlnb.errors import (
     BrokerUnavailableError,
     ConfigError,
@@ -21,8 +23,6 @@ from smlnb.errors import (
     StateMachineError,
     UnknownAttributeError,
 )
-from smlnb.ingest.config import KafkaConfig
-from smlnb.ingest.topics import list_topics, watermarks
 from tests.ingest.writing import Collected
 from tests.waiting import eventually
 

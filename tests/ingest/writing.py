@@ -11,9 +11,9 @@ from confluent_kafka import Producer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from smlnb.cluster.registry import frame
+from smlnb.formats.protobuf_schema import compiled
 from smlnb.ingest.kafka import from_kafka_arrow
-from smlnb.ingest.protobuf_schema import compiled
-from smlnb.ingest.registry import frame
 from tests.waiting import eventually
 
 __all__ = ["Collected", "avro", "compiled_classes", "numbers", "produce", "written_by_confluent"]

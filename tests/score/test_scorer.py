@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from smlnb.cluster.broker import LocalBroker
 from smlnb.errors import (
     BrokerUnavailableError,
     ConfigError,
@@ -17,7 +18,6 @@ from smlnb.errors import (
     TopicError,
     UnknownAttributeError,
 )
-from smlnb.ingest.broker import LocalBroker
 from smlnb.project import Project
 from smlnb.score.scored import Judge
 from smlnb.score.scorer import Scorer

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from smlnb.cluster.broker import LocalBroker
 from smlnb.errors import ConfigError
-from smlnb.ingest.broker import LocalBroker
 from smlnb.view.anomalies import Anomalies, anomalies
 from tests.view.kafka import produce, readings, scores
 from tests.waiting import eventually

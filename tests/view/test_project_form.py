@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
+from smlnb.cluster.broker import LocalBroker
 from smlnb.errors import BrokerUnavailableError, SchemaError, TopicError
-from smlnb.ingest.broker import LocalBroker
 from smlnb.view.project_form import ProjectForm, project_form
 from smlnb.view.publish import publisher
 from tests.view.kafka import produce, readings

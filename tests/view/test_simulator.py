@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smlnb.ingest.broker import LocalBroker
+from smlnb.cluster.broker import LocalBroker
 from smlnb.ingest.replay import replay
 from smlnb.view.simulator import simulator
 from tests.view.kafka import readings

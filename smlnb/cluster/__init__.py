@@ -1,0 +1,1 @@
+"""Where the brokers and the schema registry are, and what is on them."""

@@ -1,0 +1,1 @@
+"""The configuration of a Kafka Connect sink, run as it is."""

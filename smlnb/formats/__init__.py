@@ -1,0 +1,1 @@
+"""The values of records, from bytes to Arrow columns and back."""

@@ -1,0 +1,548 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import struct
+import threading
+import traceback
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+import smlnb
+from smlnb import Connector, KafkaConfig, Project, Workspace
+from smlnb.connector import connector as module
+from smlnb.connector import feeds as connector_feeds
+from smlnb.connector.backoff import Backoff
+from smlnb.connector.settings import Settings
+from smlnb.errors import (
+    BrokerUnavailableError,
+    ConfigError,
+    DecodeError,
+    SchemaError,
+    StateMachineError,
+    TopicError,
+    WorkspaceError,
+)
+from tests.connector.article import article
+from tests.ingest.writing import avro, numbers, produce
+from tests.waiting import eventually
+
+COLUMNS = [*(f"s{i}" for i in range(1, 10)), "class"]
+SCHEMA = {"type": "record", "name": "Shuttle", "fields": [{"name": c, "type": "double"} for c in COLUMNS]}
+
+
+def shuttle(rows, schema_id, schema=SCHEMA):
+    names = [f["name"] for f in schema["fields"]]
+    return [avro(schema, {n: float(i + j) for j, n in enumerate(names)}, schema_id) for i in range(rows)]
+
+
+def connector(broker, topic, workspace=None, **keys):
+    keys = {"topics": topic, "sml.project": "plant", **keys}
+    config = {k: v for k, v in keys.items() if v is not None}
+    return Connector.from_config(config, bootstrap_servers=broker.bootstrap_servers, workspace=workspace)
+
+
+@pytest.fixture
+def topic(local_broker, create_topic, topic_name):
+    """A topic of two partitions."""
+    return create_topic(local_broker, topic_name, 2)
+
+
+def test_the_configuration_of_the_article_runs_with_only_addresses_and_secrets_changed(
+    any_broker, create_topic, topic_name, registry, tmp_path
+):
+    create_topic(any_broker, topic_name, 2)
+    schema_id = registry.register(f"{topic_name}-value", json.dumps(SCHEMA))
+    produce(any_broker, topic_name, shuttle(300, schema_id), 2)
+    file = tmp_path / "sink.json"
+    file.write_text(article(registry.url).replace("shuttle-sensor", topic_name))
+    with Connector.from_config(file, bootstrap_servers=any_broker.bootstrap_servers) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+        assert sink.state == "running"
+        shown = f"{sink!r} {sink._repr_html_()} {sink.report} {sink.settings}"
+        assert sink.metrics.rows == sink.metrics.read == 300
+    assert sink.state == "stopped"
+    project = sink.projects["shuttle"]
+    assert project.schema.letters == "C,C,C,C,C,C,C,C,C,X"
+    assert project.univariate()["count"].to_dict() == dict.fromkeys(COLUMNS[:9], 300)
+    assert project.univariate().loc["s2", "mean"] == pytest.approx(150.5)
+    assert "secret-of-the-customer" not in shown
+    assert any(line.startswith("sml.customer.secret.key.1 has no effect") for line in sink.report)
+    assert sink.feeds[0]._source._group_id == "connect-group-1"
+
+
+@pytest.mark.parametrize(
+    "key", ["bootstrap.servers", "consumer.bootstrap.servers", "consumer.override.bootstrap.servers"]
+)
+def test_the_brokers_may_be_named_in_the_configuration(local_broker, topic, key):
+    produce(local_broker, topic, numbers(0, 10))
+    config = {"topics": topic, "sml.project": "p", key: local_broker.bootstrap_servers}
+    with Connector.from_config(config) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    assert sink.projects["p"].n == 10
+
+
+def test_without_a_broker_anywhere_it_says_how_to_name_one(monkeypatch):
+    monkeypatch.delenv("SMLNB_KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    with pytest.raises(ConfigError, match=r"bootstrap\.servers"):
+        Connector.from_config({"topics": "t", "sml.project": "p"})
+
+
+def test_a_project_of_a_workspace_goes_on_where_it_stopped(local_broker, topic, tmp_path):
+    where = tmp_path / "plant.db"
+    produce(local_broker, topic, numbers(0, 100), 2)
+    with connector(local_broker, topic, where) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    with Workspace(where) as store:
+        assert store.load("plant").n == 100
+    produce(local_broker, topic, numbers(100, 150), 2)
+    with connector(local_broker, topic, where, **{"sml.project.must.preexist": "true"}) as sink:
+        assert sink.projects["plant"].n == 100
+        sink.start()
+        sink.wait(timeout=30)
+    with Workspace(where) as store:
+        project = store.load("plant")
+    assert (project.n, sum(project.positions.values())) == (150, 150)
+    assert project.univariate().loc["x", ["min", "max"]].tolist() == [0, 149]
+
+
+def test_it_saves_while_it_runs_and_goes_on_after_it_was_stopped(local_broker, topic, tmp_path):
+    produce(local_broker, topic, numbers(0, 10), 2)
+    settings = Settings.of({"topics": topic, "sml.project": "plant"})
+    config = KafkaConfig.of(local_broker.bootstrap_servers)
+    with Workspace(tmp_path / "plant.db") as store, Connector(settings, config, store, save_every=0.01) as sink:
+        assert sink.start() is sink
+        assert sink.start() is sink  # is running: nothing happens
+        eventually(lambda: store.projects()["records"].tolist() == [10], 30, "10 records saved")
+        sink.stop()
+        sink.stop()
+        produce(local_broker, topic, numbers(10, 20), 2)
+        sink.start()
+        sink.wait(rows=20, timeout=30)
+        sink.stop()
+        assert store.load("plant").n == 20
+    assert not [t for t in threading.enumerate() if topic in t.name or t.name == "smlnb-smlnb"]
+
+
+def test_several_projects_share_the_partitions(local_broker, create_topic, topic_name, tmp_path):
+    create_topic(local_broker, topic_name, 3)
+    produce(local_broker, topic_name, numbers(0, 30), 3)
+    keys = {"sml.project": None, "sml.project.1": "one", "sml.project.2": "two", "tasks.max": 2}
+    with connector(local_broker, topic_name, tmp_path / "w.db", **keys) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+        assert "'one', 'two'" in repr(sink)
+    one, two = sink.projects.values()
+    assert (one.n, two.n) == (20, 10)
+    assert set(one.positions) == {(topic_name, 0), (topic_name, 2)}
+    produce(local_broker, topic_name, numbers(30, 60), 3)
+    with connector(local_broker, topic_name, tmp_path / "w.db", **keys) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    assert [p.n for p in sink.projects.values()] == [40, 20]
+    turned = {"sml.project": None, "sml.project.1": "two", "sml.project.2": "one"}
+    with pytest.raises(WorkspaceError, match=r"is another project's now.*same order"):
+        connector(local_broker, topic_name, tmp_path / "w.db", **turned)
+
+
+def test_one_project_named_for_every_task_is_one_project(local_broker, topic):
+    produce(local_broker, topic, numbers(0, 20), 2)
+    keys = {"sml.project": None, "sml.project.1": "p", "sml.project.2": "p", "sml.url.1": "http://a", "sml.url.2": "http://b"}  # fmt: skip
+    with connector(local_broker, topic, **keys) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    assert [p.n for p in sink.projects.values()] == [20]
+    assert sink.settings.tasks == 2
+
+
+def test_topics_that_match_an_expression_are_read_and_those_made_later_too(
+    local_broker, create_topic, topic_name, monkeypatch
+):
+    monkeypatch.setattr(module, "LOOK", 0.05)
+    for name in ("a", "b", "other"):
+        create_topic(local_broker, f"{topic_name}-{name}", 1)
+        produce(local_broker, f"{topic_name}-{name}", numbers(0, 5))
+    keys = {"topics": None, "topics.regex": f"{topic_name}-[abc]"}
+    with connector(local_broker, None, **keys) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+        assert sink.projects["plant"].n == 10
+        create_topic(local_broker, f"{topic_name}-c", 1)
+        produce(local_broker, f"{topic_name}-c", numbers(5, 12))
+        sink.wait(rows=17, timeout=30)
+        assert [feed.topics for feed in sink.feeds] == [[f"{topic_name}-a", f"{topic_name}-b"], [f"{topic_name}-c"]]
+    assert sink.projects["plant"].n == 17
+    assert f"{topic_name}-c matches topics.regex, too, and is read." in sink.report
+
+
+def test_a_missing_topic_and_an_expression_that_nothing_matches_are_errors_at_once(local_broker, topic_name):
+    with connector(local_broker, topic_name) as sink, pytest.raises(TopicError, match=topic_name):
+        sink.start()
+    assert sink.state == "failed"
+    nothing = {"topics": None, "topics.regex": "nothing-.*"}
+    with (
+        connector(local_broker, None, **nothing) as sink,
+        pytest.raises(TopicError, match=r"No topic matches topics\.regex 'nothing-"),
+    ):
+        sink.start()
+
+
+@pytest.mark.parametrize("produced_first", [True, False])
+def test_letters_that_do_not_fit_the_columns_are_left_out_and_said_so(local_broker, topic, produced_first):
+    records = [b'{"x": 1.5, "kind": "a"}', b'{"x": 2.5, "kind": "a"}']
+    if produced_first:
+        produce(local_broker, topic, records)
+    with connector(local_broker, topic, **{"sml.attribute.types": "C,T,X"}) as sink:
+        sink.start()
+        if not produced_first:
+            produce(local_broker, topic, records)
+        sink.wait(rows=2, timeout=30)
+        assert sink.projects["plant"].schema.letters.startswith("C,")
+    assert any("the types are guessed: There are 3 type letters for 2 columns" in line for line in sink.report)
+
+
+def test_a_project_of_other_types_is_refused_and_of_another_number_goes_on(local_broker, topic, tmp_path):
+    produce(local_broker, topic, numbers(0, 5))
+    with connector(local_broker, topic, tmp_path / "w.db", **{"sml.attribute.types": "C"}) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    with pytest.raises(SchemaError, match="has the types C"):
+        connector(local_broker, topic, tmp_path / "w.db", **{"sml.attribute.types": "X"})
+    with connector(local_broker, topic, tmp_path / "w.db", **{"sml.attribute.types": "C,C"}) as sink:
+        assert sink.projects["plant"].n == 5
+        told = "sml.attribute.types has 2 letters, but the project 'plant' has 1 attributes: it keeps its types, C."
+        assert sink.report == [told]
+
+
+def test_a_project_that_must_be_there_and_is_not_is_an_error(local_broker, topic, tmp_path):
+    for workspace, why in ((None, "no workspace was given"), (tmp_path / "w.db", "does not have it")):
+        with pytest.raises(WorkspaceError, match=f"must.preexist is true, but .*'plant'.*{why}"):
+            connector(local_broker, topic, workspace, **{"sml.project.must.preexist": "true"})
+
+
+def test_options_of_a_new_project_are_taken(local_broker, topic):
+    produce(local_broker, topic, numbers(0, 10))
+    with connector(local_broker, topic, **{"sml.create.project.params": "sml_project_predicate_row_filter=x>=4;x<9"}) as sink:  # fmt: skip
+        sink.start()
+        sink.wait(timeout=30)
+    assert sink.projects["plant"].n == 5
+
+
+CONVERTED = [
+    ("org.apache.kafka.connect.json.JsonConverter", {"value.converter.schemas.enable": "false"}, b'{"x": 2.5}', "x"),
+    (
+        "org.apache.kafka.connect.json.JsonConverter",
+        {"value.converter.schemas.enable": "true"},
+        b'{"schema": {"type": "struct"}, "payload": {"x": 2.5}}',
+        "x",
+    ),
+    ("org.apache.kafka.connect.json.JsonConverter", {}, b'{"x": 2.5}', "x"),
+    ("org.apache.kafka.connect.storage.StringConverter", {}, b'{"x": 2.5}', "x"),
+    ("org.apache.kafka.connect.converters.DoubleConverter", {}, struct.pack(">d", 2.5), "value"),
+]
+
+
+@pytest.mark.parametrize(("converter", "keys", "value", "column"), CONVERTED, ids=[c[0] for c in CONVERTED])
+def test_the_converter_says_how_values_are_read(local_broker, topic, converter, keys, value, column):
+    produce(local_broker, topic, [value, value])
+    with connector(local_broker, topic, **{"value.converter": converter, **keys}) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    assert sink.projects["plant"].univariate().loc[column, ["count", "mean"]].tolist() == [2, 2.5]
+
+
+# -- records that can't be used ----------------------------------------------------------------------------------------
+
+BAD = [b'{"x": 1}', b"poison", b'{"x": 2}', None]
+
+
+@pytest.mark.parametrize("behavior", ["ignore", "warn"])
+def test_records_that_can_not_be_used_are_counted_and_by_warn_logged(local_broker, topic, behavior, caplog):
+    produce(local_broker, topic, BAD)
+    keys = {"behavior.on.malformed.documents": behavior}
+    with caplog.at_level(logging.WARNING, "smlnb"), connector(local_broker, topic, **keys) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+        if behavior == "warn":
+            eventually(lambda: caplog.messages, 30, "a warning")
+    assert (sink.projects["plant"].n, sink.metrics.refused) == (2, 2)
+    logged = f"smlnb: 2 records of {topic}[0] could not be used, 2 so far"
+    assert caplog.messages == ([logged] if behavior == "warn" else [])
+    assert "poison" not in caplog.text
+
+
+@pytest.mark.parametrize("keys", [{}, {"behavior.on.malformed.documents": "fail"}, {"errors.tolerance": "none"}])
+def test_by_default_and_by_fail_it_fails_at_the_first_of_them(local_broker, topic, keys, tmp_path):
+    produce(local_broker, topic, BAD)
+    with connector(local_broker, topic, tmp_path / "w.db", **keys) as sink:
+        sink.start()
+        with pytest.raises(DecodeError, match="offset 1"):
+            sink.wait(timeout=30)
+        assert sink.state == "failed"
+        assert "offset 1" in sink._repr_html_()
+    with Workspace(tmp_path / "w.db") as store:
+        assert store.load("plant").n == 1
+
+
+def test_dead_letters_say_where_they_came_from(local_broker, topic):
+    produce(local_broker, topic, BAD)
+    dead = f"{topic}-dead"
+    keys = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": dead}
+    with connector(local_broker, topic, **keys) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    consumer = Consumer({"bootstrap.servers": local_broker.bootstrap_servers, "group.id": dead, "log_level": 0})
+    consumer.assign([TopicPartition(dead, 0, 0)])
+    (letter,) = consumer.consume(1, 20)
+    consumer.close()
+    assert letter.value() == b"poison"
+    assert {v for _, v in letter.headers()} >= {topic.encode(), b"1"}
+
+
+# -- retries -----------------------------------------------------------------------------------------------------------
+
+
+def with_backoff(settings, **more):
+    return replace(settings, backoff=Backoff(**more))
+
+
+def test_a_broker_that_is_not_there_is_tried_again_with_growing_waits_and_then_given_up(monkeypatch, tmp_path):
+    attempts = []
+
+    def refusing(*_args, **_options):
+        attempts.append(1)
+        raise BrokerUnavailableError("No broker answered at h:1.")
+
+    monkeypatch.setattr(connector_feeds, "connect", refusing)
+    settings = Settings.of({"topics": "t", "sml.project": "p"})
+    settings = with_backoff(settings, base=1.0, longest=3.0, retries=4, draw=lambda: 0.5)
+    waits: list[float] = []
+    with Connector(settings, KafkaConfig.of("h:1"), pause=waits.append) as sink:
+        sink.start()
+        with pytest.raises(BrokerUnavailableError, match="h:1"):
+            sink.wait(timeout=30)
+        assert sink.state == "failed"
+    assert waits == [0.5, 1.0, 2.0, 3.0]
+    assert len(attempts) == 5
+    assert "Trying again in 2.0 s, 3 of 4." in sink.report[2]
+
+
+def test_no_retries_is_an_error_at_once(monkeypatch):
+    def refusing(*_args, **_options):
+        raise BrokerUnavailableError("No broker answered at h:1.")
+
+    monkeypatch.setattr(connector_feeds, "connect", refusing)
+    config = {"topics": "t", "sml.project": "p", "sml.backoff.max.retries": 0}
+    with Connector.from_config(config, bootstrap_servers="h:1") as sink:
+        with pytest.raises(BrokerUnavailableError):
+            sink.start()
+        assert sink.state == "failed"
+        with pytest.raises(BrokerUnavailableError):
+            sink.wait()
+
+
+def test_when_it_works_again_the_count_of_tries_begins_anew(monkeypatch, local_broker, topic):
+    real, outages = connector_feeds.connect, iter([True, True, False])
+
+    def sometimes(*args, **options):
+        if next(outages):
+            raise BrokerUnavailableError("No broker answered.")
+        return real(*args, **options)
+
+    monkeypatch.setattr(connector_feeds, "connect", sometimes)
+    produce(local_broker, topic, numbers(0, 10), 2)
+    settings = Settings.of({"topics": topic, "sml.project": "p"})
+    settings = with_backoff(settings, base=1.0, longest=9.0, retries=2, draw=lambda: 1.0)
+    waits: list[float] = []
+    with Connector(settings, KafkaConfig.of(local_broker.bootstrap_servers), pause=waits.append) as sink:
+        sink.start()
+        assert sink.state in ("retrying", "running")
+        sink.wait(timeout=30)
+        (feed,) = sink.feeds
+        feed.stop()
+        feed._source.error = BrokerUnavailableError("The schema registry does not answer.")
+        eventually(lambda: len(waits) > 2, 30, "a wait")
+        produce(local_broker, topic, numbers(10, 20), 2)
+        sink.wait(rows=20, timeout=30)
+        assert (sink.state, sink.metrics.broker_error) == ("running", None)
+    assert waits == [1.0, 2.0, 1.0]
+
+
+def test_a_registry_that_does_not_answer_is_waited_for(local_broker, topic, registry, monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr(registry, "authorised", lambda _header: len(waits) >= 2)
+    produce(local_broker, topic, shuttle(10, registry.register("t", json.dumps(SCHEMA))))
+    config = {"topics": topic, "sml.project": "p", "value.converter": "io.confluent.connect.avro.AvroConverter"}
+    settings = Settings.of({**config, "value.converter.schema.registry.url": registry.url})
+    kafka = KafkaConfig.of(local_broker.bootstrap_servers, settings.kafka)
+    with Connector(settings, kafka, pause=waits.append) as sink:
+        sink.start()
+        sink.wait(rows=10, timeout=60)
+    assert len(waits) == 2
+    assert sink.projects["p"].n == 10
+
+
+class Forwarder:
+    """A port at which nobody listens before :meth:`open`; then what comes there goes to a broker."""
+
+    def __init__(self, broker):
+        self._target = broker.bootstrap_servers.split(",")[0].rsplit(":", 1)
+        self._server = socket.socket()
+        self._server.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._server.getsockname()[1]}"
+
+    def open(self):
+        self._server.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                one = self._server.accept()[0]
+                other = socket.create_connection((self._target[0], int(self._target[1])))
+                for a, b in ((one, other), (other, one)):
+                    threading.Thread(target=self._copy, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def _copy(source, sink):
+        with suppress(OSError), source, sink:
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._server.close()
+
+
+def test_a_broker_that_comes_late_is_waited_for(local_broker, topic):
+    produce(local_broker, topic, numbers(0, 10), 2)
+    waits: list[float] = []
+    with Forwarder(local_broker) as late:
+
+        def pause(seconds):
+            waits.append(seconds)
+            if len(waits) == 1:
+                late.open()
+
+        settings = Settings.of({"topics": topic, "sml.project": "p"})
+        with Connector(settings, KafkaConfig.of(late.address), pause=pause) as sink:
+            sink.start()
+            assert "No broker answered" in sink._repr_html_() or sink.state == "running"
+            sink.wait(rows=10, timeout=60)
+        assert sink.projects["p"].n == 10
+        assert 1 <= len(waits) < 5
+
+
+def test_stopping_ends_a_wait_between_tries_at_once(monkeypatch):
+    def refusing(*_args, **_options):
+        raise BrokerUnavailableError("No broker answered.")
+
+    monkeypatch.setattr(connector_feeds, "connect", refusing)
+    config = {
+        "topics": "t",
+        "sml.project": "p",
+        "sml.reconnect.backoff.ms": 10**9,
+        "sml.reconnect.backoff.max.ms": 10**9,
+    }
+    sink = Connector.from_config(config, bootstrap_servers="h:1")
+    sink.start()
+    eventually(lambda: sink.state == "retrying", 30, "a wait")
+    assert "No broker answered." in sink._repr_html_()
+    sink.stop()
+    assert sink.state == "stopped"
+
+
+# -- the rest ----------------------------------------------------------------------------------------------------------
+
+
+def test_waiting_for_what_is_not_started_is_an_error_and_for_what_does_not_come_ends(local_broker, topic):
+    sink = connector(local_broker, topic)
+    with pytest.raises(StateMachineError, match="Start it"):
+        sink.wait()
+    with sink:
+        sink.start()
+        with pytest.raises(TimeoutError, match=r"0\.2 s"):
+            sink.wait(rows=1, timeout=0.2)
+    with pytest.raises(StateMachineError):
+        sink.wait()
+    unused = connector(local_broker, topic)
+    unused.stop()
+    assert unused.state == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"foo.bar": "1"}, "The key foo.bar is unknown"),
+        ({"topic": "t"}, "The key topic is unknown. Did you mean topics"),
+        ({"session.timeout.ms": "soon"}, "session.timeout.ms"),
+        ({"consumer.security.protocol": "hunter2"}, "security.protocol"),
+        ({"sml.projekt": "p"}, "Did you mean sml.project"),
+    ],
+)
+def test_keys_that_the_client_does_not_know_are_refused_before_anything_is_connected(keys, message):
+    with pytest.raises(ConfigError, match=message):
+        Connector.from_config({"topics": "t", "sml.project": "p", **keys}, bootstrap_servers="127.0.0.1:1")
+
+
+def test_no_secret_is_shown_anywhere(caplog, tmp_path):
+    config = {
+        "topics": "t",
+        "sml.project": "p",
+        "sml.customer.secret.key": "hunter2",
+        "sasl.password": "hunter2",
+        "sasl.username": "ann",
+        "sasl.mechanism": "PLAIN",
+        "security.protocol": "SASL_PLAINTEXT",
+        "value.converter.schema.registry.url": "http://ann:hunter2@registry",
+        "sml.backoff.max.retries": 0,
+    }
+    sink = Connector.from_config(config, bootstrap_servers="127.0.0.1:1")
+    with pytest.raises(BrokerUnavailableError) as unavailable:
+        sink.start()
+    errors = [unavailable.value]
+    text = json.dumps(config)
+    for number, wrong in enumerate(
+        (text[:-1], f"[{text}]", text.replace('"sml.project"', '"topics"'), f"{text[:-1]},}}")
+    ):
+        file = tmp_path / f"{number}.json"
+        file.write_text(wrong)
+        with pytest.raises(ConfigError) as refused:
+            Connector.from_config(file, bootstrap_servers="127.0.0.1:1")
+        errors.append(refused.value)
+    for more in ({"sml.projekt": "p"}, {"topics": {"t": 1}}, {"foo": 1}, {"sasl.jaas.config": "hunter2"}):
+        with pytest.raises(ConfigError) as refused:
+            Connector.from_config({**config, **more}, bootstrap_servers="127.0.0.1:1")
+        errors.append(refused.value)
+    frames = [f for e in errors for f in traceback.TracebackException.from_exception(e, capture_locals=True).stack]
+    inside = [f"{f.name}: {f.locals}" for f in frames if f.filename != __file__]  # our own variables hold them
+    assert len(inside) > len(errors)
+    assert [frame for frame in inside if "hunter2" in frame] == []
+    shown = f"{sink!r} {sink._repr_html_()} {sink.report} {sink.settings!r} {sink.config!r} {vars(sink)} {caplog.text}"
+    assert "hunter2" not in f"{shown} {errors}"
+
+
+def test_what_is_shown_in_a_notebook_is_escaped_and_says_what_has_no_effect(local_broker, topic):
+    sink = connector(local_broker, topic, **{"name": "<b>sink", "sml.url": "http://server"})
+    shown = sink._repr_html_()
+    assert "<b>sink" not in shown
+    assert "&lt;b&gt;sink" in shown
+    assert "sml.url has no effect" in shown
+    assert "created" in repr(sink)
+
+
+def test_the_table_of_keys_can_be_looked_at():
+    keys = Connector.keys()
+    assert keys.loc["sml.backoff.max.retries", "older"] == "sml.request.max.retries"
+    assert keys.loc["sml.project[.n]", "treatment"] == "honoured"
+    assert smlnb.Connector is Connector
+    assert isinstance(Project("p"), Project)
