@@ -21,6 +21,7 @@ from benchmarks.chaos.topics import TYPES, Format
 from smlnb import Project, Workspace, clock, connect
 from smlnb.errors import SmlnbError
 from smlnb.ingest.feed import Feed
+from smlnb.ingest.task import Policy
 
 __all__ = ["Learner", "Order", "learning", "project"]
 
@@ -52,13 +53,14 @@ class Order:
     tasks: int = 1
     pace: float = 0.0
     fault: str = ""
+    on_malformed: Policy = "skip"
 
     def feed(self, one: Project, workspace: Workspace | str | None = None, **more: Any) -> Feed:
         """Connect a project to the topic."""
         saved = {} if workspace is None else {"workspace": workspace, "checkpoint_every": self.every}
         options = {"batch_rows": self.batch_rows, "tasks": self.tasks, **saved, **more}
         where = {"bootstrap_servers": self.servers, "config": dict(self.config) or None}
-        return connect(one, self.topic, **where, format=self.format, on_malformed="skip", **options)
+        return connect(one, self.topic, **where, format=self.format, on_malformed=self.on_malformed, **options)
 
 
 def project() -> Project:

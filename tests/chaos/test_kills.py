@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.chaos.judge import digest, problems
 from benchmarks.chaos.kills import kill_until_done
 from benchmarks.chaos.learner import project
 from smlnb import Project
+from tests.waiting import eventually
 
 KILLS = 4
 
@@ -21,6 +25,44 @@ def test_killed_at_random_moments_it_learns_every_record_once_to_the_last_bit(re
     run = kill_until_done(learned(request.getfixturevalue(broker), kind), rng, KILLS)
     assert run.problems == []
     assert run.kills == KILLS
+
+
+def read(servers, topic):
+    """Return the records of a topic."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "read", "enable.partition.eof": True})
+    parts = [TopicPartition(topic, p, 0) for p in consumer.list_topics(topic, timeout=20).topics[topic].partitions]
+    consumer.assign(parts)
+    found, ended = [], set()
+
+    def poll():
+        for message in consumer.consume(1_000, 0.2):
+            if message.error() is None:
+                found.append(message)
+            else:
+                ended.add(message.partition())
+        return len(ended) == len(parts)
+
+    eventually(poll, 60, "the ends of the topic")
+    consumer.close()
+    return found
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(150)
+def test_killed_at_random_moments_every_record_that_can_not_be_used_is_in_the_dead_letters(kafka, learned, rng):
+    reference = learned(kafka)
+    order = replace(reference.order, on_malformed="dead_letter")
+    run = kill_until_done(replace(reference, order=order), rng, KILLS)
+    assert (run.problems, run.kills) == ([], KILLS)
+    there = {(m.partition(), m.offset()): m.value() for m in read(order.servers, order.topic)}
+    letters = {}
+    for message in read(order.servers, f"{order.topic}-dlq"):
+        headers = dict(message.headers())
+        place = (int(headers["smlnb.source.partition"]), int(headers["smlnb.source.offset"]))
+        letters[place] = message.value()
+        assert message.value() == there[place]
+    tombstones = sum(value is None for value in there.values())
+    assert len(letters) + tombstones == sum(reference.truth.refused.values())
 
 
 def test_what_differs_is_found(local_broker, learned):
