@@ -235,21 +235,14 @@ def follow(
     *,
     show: Callable[[Console], RenderableType],
     until_caught_up: bool,
-    save: Callable[[], None] = lambda: None,
-    save_every: float = 5.0,
 ) -> None:
     """Show what runs, on a terminal, until ``stop`` is set, it fails, or has caught up."""
     console = Console()
-    waited = 0.0
     done = _in_background(running.wait) if until_caught_up else threading.Event()
     with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         while not stop.wait(_EVERY):
             if live is not None:
                 _draw(live, show(console))
-            waited += _EVERY
-            if waited >= save_every:
-                save()
-                waited = 0.0
             if running.error is not None:
                 raise running.error
             if done.is_set():

@@ -23,7 +23,7 @@ from smlnb.connector.file import hidden
 from smlnb.connector.keys import KEYS, unknown_key
 from smlnb.connector.projects import ConnectorProjects
 from smlnb.connector.settings import Settings
-from smlnb.errors import BrokerUnavailableError, ConfigError, SmlnbError, StateMachineError
+from smlnb.errors import BrokerUnavailableError, ConfigError, SmlnbError, StateMachineError, WorkspaceError
 from smlnb.ingest.feed import Feed
 from smlnb.ingest.metrics import Metrics
 from smlnb.project import Project
@@ -341,10 +341,17 @@ class Connector(Stoppable):
                 self._feeds.take_up_new_topics()
                 looked = now
             if now - saved >= self._save_every:
-                self._kept.save()
+                self._save()
                 saved = now
             with self._changed:
                 self._changed.notify_all()
+
+    def _save(self) -> None:
+        """Save; what can't be saved now is told, and tried again next time, while reading goes on."""
+        try:
+            self._kept.save()
+        except WorkspaceError as error:
+            self._say(f"{error} Reading goes on; saving is tried again in {self._save_every:g} s.")
 
     def _connected(self) -> BrokerUnavailableError | None:
         try:

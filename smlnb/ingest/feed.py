@@ -317,9 +317,9 @@ class Feed(Stoppable):
         """Share the partitions among another number of tasks; see :func:`connect`.
 
         Tasks fetch and decode at the same time as far as Python's interpreter lock lets them; the project learns one
-        batch at a time. That gains little: on two processors, with Apache Kafka beside and eight partitions, 2 and 4
-        tasks read as many records per second as one did (0.9 to 1.0 times, Avro and JSON alike; JSON with 4 tasks took
-        twice the processor time), and starting takes up to some seconds, in which the group shares out the partitions.
+        batch at a time. That gains no speed: on two processors, with Apache Kafka beside and eight partitions, 2 and 4
+        tasks read 0.9 to 1.0 times as many Avro records per second as one did, and 0.7 to 0.8 times as many JSON
+        records; and starting takes up to some seconds, in which the group shares out the partitions.
         For what is too much for one process, there are several processes.
 
         Tasks belong to one process, since the statistics do. Several processes share a topic by partition: each feeds

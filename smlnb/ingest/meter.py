@@ -144,4 +144,4 @@ def log_refusals(logger: logging.Logger, seldom: Seldom, refused: Sequence[Refus
         last = found[-1] if found else None
         where = {} if last is None else {"topic": last.topic, "partition": last.partition, "offset": last.offset}
         stage, reason = (None, None) if last is None else (last.stage, last.reason)
-        event(logger, logging.WARNING, "refused", records=told, **where, stage=stage, reason=reason)
+        event(logger, logging.INFO, "refused", records=told, **where, stage=stage, reason=reason)

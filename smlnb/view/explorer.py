@@ -202,8 +202,8 @@ class Explorer(Panel):
             shown += [(whole(self.feed.metrics.lag), "waiting in the topic"), state]
             stopping = self.stop_button in self._busy
             self.enable(self.pause_button, state == "running" and not stopping)
-            self.enable(self.resume_button, state in ("paused", "stopped", "failed") and not stopping)
-            self.enable(self.stop_button, state not in ("stopped", "failed", "created"))
+            self.enable(self.resume_button, state in ("paused", "stopped", "done", "failed") and not stopping)
+            self.enable(self.stop_button, state not in ("stopped", "done", "failed", "created"))
             if self.feed.error is not None and self.feed.error is not self.error:
                 self.fail(self.feed.error)
         self._facts.value = facts(f"Project {self.project.name}", *shown)
