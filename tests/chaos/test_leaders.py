@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from benchmarks.chaos.brokers import Live, living, until
 from benchmarks.chaos.learner import Order
 from benchmarks.chaos.topics import records
 from tests.chaos.cluster import BROKERS, Cluster
+from tests.waiting import eventually
 
 PARTITIONS = 2
 ROWS = 24_000
@@ -30,6 +32,9 @@ NOT_LEADER, TIMED_OUT, NOT_COORDINATOR, COORDINATOR_LOADING, UNKNOWN_MEMBER, REB
 def cluster() -> Iterator[Cluster]:
     made = Cluster()
     yield made
+    eventually(
+        lambda: not [t for t in threading.enumerate() if t.name.startswith("smlnb")], 30, "the end of all threads"
+    )
     made.stop()
 
 
