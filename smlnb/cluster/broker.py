@@ -45,6 +45,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "create_topics": "creates no topics for admin clients. Call create_topic() on the LocalBroker in its own process, "
     f"or write to the topic: it then appears with {AUTOMATIC_PARTITIONS} partitions",
     "delete_topics": "deletes no topics. Use another name, or a new LocalBroker",
+    "groups": "shares no partitions among the members of a group. Tasks divide them for good there",
     "security": "has neither TLS nor SASL. Leave out security.protocol and the credentials",
 }
 

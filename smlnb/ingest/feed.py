@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from streamz import Stream
@@ -18,6 +18,7 @@ from smlnb.cluster.bounds import Start, Until
 from smlnb.cluster.config import KafkaConfig
 from smlnb.cluster.topics import watermarks
 from smlnb.errors import SmlnbError
+from smlnb.formats.decode import Format
 from smlnb.ingest import nodes
 from smlnb.ingest.backfill import BackfillMetrics, followed
 from smlnb.ingest.checkpoint import Checkpoints
@@ -39,7 +40,8 @@ def connect(
     *,
     bootstrap_servers: str | None = None,
     config: Mapping[str, Any] | KafkaConfig | str | Path | None = None,
-    format: Literal["auto", "json", "avro"] = "auto",  # noqa: A002 - the word that users know
+    format: Format = "auto",  # noqa: A002 - the word that users know
+    format_options: Mapping[str, Any] | None = None,
     start: Start = "earliest",
     until: Until | None = None,
     on_malformed: Policy = "stop",
@@ -65,8 +67,12 @@ def connect(
     topic : str or sequence of str
     bootstrap_servers, config
         Where the cluster is and how to log in; see :meth:`smlnb.KafkaConfig.of`.
-    format : {"auto", "json", "avro"}
-        Of the records' values. Avro is read by the schema registry that ``config`` names.
+    format : str
+        Of the records' values: ``"auto"`` tells JSON from what the schema registry describes (Avro, Protobuf, JSON
+        Schema; ``config`` names the registry); the others, such as ``"csv"`` and ``"number"``, are named. See
+        :func:`smlnb.formats.decode.decoder`.
+    format_options : mapping, optional
+        Of that format, such as ``{"columns": ["a", "b"]}`` for CSV.
     start : {"earliest", "latest"}, time, or mapping of (topic, partition) to int
         Where to begin in partitions that the project has not read: at an end; at a time, such as ``"10:30"``,
         ``"-1h"`` or a datetime, that is at the first record that is not older; or at offsets, and where none is given
@@ -132,6 +138,7 @@ def connect(
         topic,
         config=config,
         format=format,
+        format_options=format_options,
         start=start,
         until=until,
         on_malformed=on_malformed,

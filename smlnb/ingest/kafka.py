@@ -69,6 +69,8 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         Where to begin; those of a project, say.
     format : str
         See :func:`~smlnb.formats.decode.decoder`.
+    format_options : mapping, optional
+        Of that format: the ``columns`` and ``delimiter`` of CSV, the ``schema`` of plain Avro, and so on.
     known : collection of str
         Columns that there are: an Avro field that has one of these as alias goes by that name. It may grow.
     batch_rows : int
@@ -105,6 +107,7 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         until: Until | None = None,
         positions: Mapping[Place, int] | None = None,
         format: str = "auto",  # noqa: A002 - the word that users know
+        format_options: Mapping[str, Any] | None = None,
         known: Collection[str] = (),
         batch_rows: int = 5_000,
         group_id: str | None = None,
@@ -130,7 +133,9 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         self._ends: dict[Place, int] | None = None
         self._backfill: Backfill | None = None
         self._format = format
-        self._known = {"known": known} if format in ("avro", "auto") else {}  # nothing else has aliases
+        self._format_options = dict(format_options or {})
+        if format in ("avro", "auto"):  # nothing else has aliases
+            self._format_options["known"] = known
         self._group_id = group_id
         self._dead_letter_topic = dead_letter_topic
         self._on_gap = on_gap
@@ -215,7 +220,7 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
         self._group = str(named or f"smlnb-{uuid.uuid4().hex[:12]}")  # anew each time: nobody of before is waited for
 
     def _new_decoder(self) -> Decoder:
-        return decoder(self._format, self.config, **self._known)
+        return decoder(self._format, self.config, **self._format_options)
 
     def _new_reader(self, number: int, headers: bool) -> Reader:
         options: dict[str, Any] = {

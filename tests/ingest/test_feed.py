@@ -192,6 +192,19 @@ def test_a_secured_cluster_and_registry_are_read_with_two_writer_schemas(kafka, 
     assert table.loc["x", "mean"] == pytest.approx(99.5)
 
 
+def test_a_format_that_must_be_told_its_columns_is_told_them(local_broker, create_topic, topic_name):
+    create_topic(local_broker, topic_name, 1)
+    produce(local_broker, topic_name, [b"1.5;a", b"2.5;b", b"many;fields;here"])
+    project = Project("p")
+    where = {"bootstrap_servers": local_broker.bootstrap_servers, "on_malformed": "skip"}
+    options = {"columns": ["x", "kind"], "delimiter": ";"}
+    with connect(project, topic_name, **where, format="csv", format_options=options) as feed:
+        feed.wait(timeout=30)
+    assert (project.univariate().loc["x", "mean"], project.counts.refused) == (2.0, 1)
+    with pytest.raises(ConfigError, match="columns"):
+        connect(project, topic_name, **where, format="csv")
+
+
 def test_an_empty_topic_is_waited_on_and_read_when_it_fills(any_broker, create_topic, topic_name):
     create_topic(any_broker, topic_name, 2)
     project = Project("p", types="C")
