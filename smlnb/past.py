@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from smlnb.batch import as_record_batch
+from smlnb.batch import Batch, as_record_batch
 from smlnb.clock import Time, interval, written
 from smlnb.errors import ForgetError, MergeError, NotEnoughDataError, StateMachineError, StatisticsError
 from smlnb.explorable import Explorable
@@ -23,7 +24,7 @@ from smlnb.journal import Journal
 from smlnb.options import Options
 from smlnb.schema import Schema
 from smlnb.shards.encoding import Encoding
-from smlnb.shards.intake import Types, take_in
+from smlnb.shards.intake import Intake, Types, take_in
 from smlnb.shards.recent import Recent
 from smlnb.shards.rows import Rows
 from smlnb.shards.shard import Shard
@@ -302,16 +303,7 @@ class Past(Explorable):
                     f"{self.name!r} keeps a history, so it must know when these records were made: forget(data, "
                     "times=...). Or forget an interval: forget_between(start, stop).",
                 )
-            intake = take_in(
-                records,
-                None,
-                self._schema,
-                types=self._types,
-                options=self._options,
-                encoding=self._encoding,
-                row_filter=self._filter,
-                times=None if times is None else stamps_of(times, records.num_rows),
-            )
+            intake = self._take_in(records, None, times)
             if new := [a.name for a in intake.schema if a.name not in self._schema]:
                 raise ForgetError(f"These records were not learned here: {self.name!r} has no {listed(new)}.")
             rows = intake.rows
@@ -377,6 +369,19 @@ class Past(Explorable):
                     self._journal.note(f"{key[0]}[{key[1]}]", "to be read again", before - shard.n)
                     self._latest, self._latest_sealed = self._latest_sealed or self._latest, None
                     self._version += 1
+
+    def _take_in(self, records: pa.RecordBatch, batch: Batch | None, times: ArrayLike | None) -> Intake:
+        return take_in(
+            records,
+            batch,
+            self._schema,
+            types=self._types,
+            options=self._options,
+            encoding=self._encoding,
+            row_filter=self._filter,
+            times=None if times is None else stamps_of(times, records.num_rows),
+            first=self._direct.n,
+        )
 
     def _names_for(self, data: Any) -> Sequence[str] | None:
         """Name the columns of a bare array like the project's, where the numbers agree."""

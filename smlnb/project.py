@@ -25,10 +25,9 @@ from smlnb.packing import read_file, write_file
 from smlnb.past import Key, Past
 from smlnb.schema import Schema
 from smlnb.shards.encoding import Encoding
-from smlnb.shards.intake import Counts, Learned, Types, take_in
+from smlnb.shards.intake import Counts, Learned, Types
 from smlnb.shards.recent import Recent
 from smlnb.shards.shard import Shard
-from smlnb.shards.stamps import stamps_of
 from smlnb.stats.base import Plain, State, digest_of
 from smlnb.stats.table import Table, TableSummary
 
@@ -223,17 +222,7 @@ class Project(Past):
                     return Learned(0)
                 if (batch.topic, batch.partition) in self._shards:
                     self._shards[batch.topic, batch.partition].check(batch)
-            intake = take_in(
-                records,
-                batch,
-                self._schema,
-                types=self._types,
-                options=self._options,
-                encoding=self._encoding,
-                row_filter=self._filter,
-                times=None if times is None else stamps_of(times, records.num_rows),
-                first=self._direct.n,
-            )
+            intake = self._take_in(records, batch, times)
             if intake.refused and on_bad == "raise":
                 raise BadRecordsError(
                     f"{intake.refused[0].reason} Nothing was learned. Clean the data, or learn with on_bad='refuse'.",
