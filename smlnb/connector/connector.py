@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 import os
 import re
 import threading
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 TICK: Final = 0.1  # seconds between two looks at the feeds
 LOOK: Final = 10.0  # seconds between two looks for topics that match topics.regex
 SAVE: Final = 5.0  # seconds between two saves
+WARN: Final = 5.0  # seconds between two warnings about records that can't be used
 SAID: Final = 100  # lines of the report about what was decided while it ran, at most
 
 
@@ -305,6 +307,7 @@ class Connector(Stoppable):
             _log.error("%s: %s", self.settings.name, error)  # no traceback: it could show what a record holds
         try:
             self._feeds.stop()
+            self._warn()
             self._kept.save()
         except SmlnbError as error:
             self._unsaved = error
@@ -314,7 +317,7 @@ class Connector(Stoppable):
 
     def _loop(self, failure: BrokerUnavailableError | None) -> None:
         attempt, at, looked = 0, -1, time.monotonic()
-        saved = looked
+        saved, warned = looked, -math.inf
         while True:
             if failure is not None:
                 at = self._kept.positions
@@ -335,8 +338,9 @@ class Connector(Stoppable):
             if attempt and self._kept.positions > at:  # it works again
                 attempt = 0
             failure = self._feeds.failure()
-            self._warn()
             now = time.monotonic()
+            if now - warned >= WARN and self._warn():
+                warned = now
             if now - looked >= LOOK:
                 self._feeds.take_up_new_topics()
                 looked = now
@@ -362,11 +366,13 @@ class Connector(Stoppable):
         self._set("running")
         return None
 
-    def _warn(self) -> None:
-        if self.settings.warn:
-            for (topic, partition), more, all_of_them in self._feeds.newly_refused():
-                text = "%s: %d records of %s[%d] could not be used, %d so far"
-                _log.warning(text, self.settings.name, more, topic, partition, all_of_them)
+    def _warn(self) -> bool:
+        """Log how many records could not be used since the last call; tell whether there were any."""
+        new = list(self._feeds.newly_refused()) if self.settings.warn else []
+        for (topic, partition), more, all_of_them in new:
+            text = "%s: %d records of %s[%d] could not be used, %d so far"
+            _log.warning(text, self.settings.name, more, topic, partition, all_of_them)
+        return bool(new)
 
     def _say(self, text: str) -> None:
         self._said.append(text)

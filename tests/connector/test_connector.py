@@ -278,6 +278,19 @@ def test_records_that_can_not_be_used_are_counted_and_by_warn_logged(local_broke
     assert "poison" not in caplog.text
 
 
+def test_a_topic_full_of_them_is_logged_every_few_seconds_and_at_the_end_not_batch_by_batch(
+    local_broker, topic, caplog, monkeypatch
+):
+    monkeypatch.setattr("smlnb.connector.connector.WARN", 3_600)
+    produce(local_broker, topic, [b"poison"] * 500)
+    keys = {"behavior.on.malformed.documents": "warn", "sml.dataframe.max.chunk.size": "1"}
+    with caplog.at_level(logging.WARNING, "smlnb"), connector(local_broker, topic, **keys) as sink:
+        sink.start()
+        sink.wait(timeout=30)
+    assert len(caplog.messages) in (1, 2)
+    assert caplog.messages[-1].endswith("500 so far")
+
+
 @pytest.mark.parametrize("keys", [{}, {"behavior.on.malformed.documents": "fail"}, {"errors.tolerance": "none"}])
 def test_by_default_and_by_fail_it_fails_at_the_first_of_them(local_broker, topic, keys, tmp_path):
     produce(local_broker, topic, BAD)
