@@ -13,6 +13,7 @@ from rich.text import Text
 import smlnb
 from smlnb._command import running, stopped_by_signals
 from smlnb.errors import SchemaError, WorkspaceError
+from smlnb.ingest.metrics import Metrics
 from smlnb.terminal import connect_view, connector_view, follow
 
 __all__ = ["connect_configuration", "connect_topic"]
@@ -59,6 +60,7 @@ def connect_topic(
             if last is not None and last.error is not None:
                 raise WorkspaceError(last.error)
         _finish(store, learner, build)
+    _say_why(feed.metrics)
 
 
 def connect_configuration(
@@ -95,6 +97,7 @@ def connect_configuration(
     with smlnb.Workspace(workspace) as store:
         for project in connector.projects.values():
             _finish(store, project, build)
+    _say_why(connector.metrics)
 
 
 def _finish(store: smlnb.Workspace, project: smlnb.Project, build: str | None) -> None:
@@ -103,7 +106,13 @@ def _finish(store: smlnb.Workspace, project: smlnb.Project, build: str | None) -
     refused = project.counts.refused
     also = f" ({refused:,} refused)" if refused else ""
     kept = f"saved as {project.name!r} in {store.path}" if project.positions else "nothing to save"
-    typer.echo(f"{project.n:,} records learned{also}, {kept}")
+    model = f", with the model {build!r}" if build is not None else ""
+    typer.echo(f"{project.n:,} records learned{also}, {kept}{model}")
+
+
+def _say_why(metrics: Metrics) -> None:
+    if metrics.refused and metrics.last_error:
+        Console(stderr=True).print(Text(f"The latest that was refused: {metrics.last_error}", "yellow"), soft_wrap=True)
 
 
 def _project(store: smlnb.Workspace, name: str, types: str | None) -> smlnb.Project:

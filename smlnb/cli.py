@@ -124,7 +124,9 @@ def replay(
     config: Config = None,
     rate: Annotated[float, typer.Option(help="Rows per second; 0 is as fast as possible.")] = 0,
     value_format: Annotated[str, typer.Option("--format", help="json or avro.")] = "json",
-    partitions: Annotated[int | None, typer.Option(help="Of the topic, if it has to be made; 8 by default.")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(help="Of the topic, if it has to be made; 8 by default, 4 at smlnb broker.")
+    ] = None,
 ) -> None:
     """Write the rows of a file into a topic, at a chosen rate.
 
@@ -326,9 +328,12 @@ def connect(
     ] = None,
     bootstrap_servers: Servers = None,
     config: Config = None,
-    value_format: Annotated[str | None, typer.Option("--format", help="auto, json or avro; auto by default.")] = None,
+    value_format: Annotated[
+        str | None, typer.Option("--format", help="auto, json, avro, number, double, ...; auto by default.")
+    ] = None,
     start: Annotated[
-        str | None, typer.Option(help="earliest or latest, for partitions that are new; earliest by default.")
+        str | None,
+        typer.Option(help="earliest, latest or a time (-1h, 10:30), for partitions that are new; earliest by default."),
     ] = None,
     on_malformed: Annotated[str | None, typer.Option(help="stop, dead_letter or skip; stop by default.")] = None,
     build: Annotated[

@@ -330,7 +330,11 @@ def test_a_connector_until_caught_up_builds_models_and_tells_what_was_refused(ru
     (tmp_path / "sink.json").write_text(json.dumps(keys))
     there = ["-b", local_broker.bootstrap_servers, "-w", "plant.db", "--until-caught-up", "--build", "hba1"]
     result = run("connect", "sink.json", *there)
-    assert (result.exit_code, result.stdout) == (0, "30 records learned (1 refused), saved as 'plant' in plant.db\n")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "30 records learned (1 refused), saved as 'plant' in plant.db, with the model 'hba1'\n",
+    )
+    assert "The latest that was refused: " in result.stderr
     with smlnb.Workspace(tmp_path / "plant.db") as workspace:
         assert workspace.models()["name"].tolist() == ["hba1"]
     (tmp_path / "sink.json").write_text(json.dumps({**keys, "behavior.on.malformed.documents": "fail"}))

@@ -42,7 +42,8 @@ LIMITS: Final[Mapping[str, str]] = {
     "retention": "keeps 5 MiB or 100,000 records per partition. Use more partitions, or read while you write",
     "transactions": "has no transactions: aborted records are delivered and offsets in a transaction are lost",
     "offsets_by_time": "finds no offsets by time. Start at an offset, at 'earliest' or at 'latest'",
-    "create_topics": "creates no topics for admin clients. Call create_topic() on the LocalBroker in its own process, "
+    "create_topics": "creates no topics for admin clients. Start it with smlnb broker --topic NAME --partitions N, "
+    "or call create_topic() on the LocalBroker in its own process; "
     f"or write to the topic: it then appears with {AUTOMATIC_PARTITIONS} partitions",
     "delete_topics": "deletes no topics. Use another name, or a new LocalBroker",
     "groups": "shares no partitions among the members of a group. Tasks divide them for good there",

@@ -112,11 +112,14 @@ def _check(value_format: str, options: Mapping[str, Any]) -> None:
         raise ConfigError(f"The format {value_format!r} has no option {unknown[0]!r}. {has}")
     missing = [o.lower() for o in allowed if o.isupper() and not options.get(o.lower())]
     if missing:
-        raise ConfigError(f"The format {value_format!r} needs the option {missing[0]!r}: {_WANTED[missing[0]]}.")
+        raise ConfigError(
+            f"The format {value_format!r} needs the option {missing[0]!r}: {_WANTED[missing[0]]}. "
+            f"To connect() give format_options={{{missing[0]!r}: ...}}."
+        )
 
 
 _WANTED: Mapping[str, str] = {
-    "columns": "the names of the fields, as columns=['time', 'x'] or as a line columns='time,x'",
+    "columns": "the names of the fields, as ['time', 'x'] or as a line 'time,x'",
     "schema": "the Avro schema of the records, as JSON text",
     "message_type": "the generated class of the messages",
 }
@@ -178,5 +181,5 @@ def _hint(value: bytes | None) -> str:
         return "; if Kafka's DoubleSerializer or LongSerializer wrote it, say format='double' or format='long'"
     first = value.partition(b"\n")[0]
     if value[0] > 1 and any(first.count(c) > 1 for c in (b",", b";", b"\t")):
-        return "; if it is a line of CSV, say format='csv' and name the columns"
+        return "; if it is a line of CSV, say format='csv' and name its columns; to connect() by format_options={'columns': 'a,b'}"
     return ""

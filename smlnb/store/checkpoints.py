@@ -158,7 +158,7 @@ def check_same(connection: sqlite3.Connection, project: str, identity: str, wher
     if row is not None and row[0] != identity:
         raise WorkspaceError(
             f"{where} already has another project named {project!r}. "
-            "Load that one and go on with it, give this one another name, or delete the other one.",
+            f"Go on with that one: workspace.resume({project!r}). Or give this one another name, or delete the other.",
         )
 
 
