@@ -181,5 +181,5 @@ def _hint(value: bytes | None) -> str:
         return "; if Kafka's DoubleSerializer or LongSerializer wrote it, say format='double' or format='long'"
     first = value.partition(b"\n")[0]
     if value[0] > 1 and any(first.count(c) > 1 for c in (b",", b";", b"\t")):
-        return "; if it is a line of CSV, say format='csv' and name its columns; to connect() by format_options={'columns': 'a,b'}"
+        return "; if it is a line of CSV, say format='csv' and name its columns: format_options={'columns': 'a,b'}"
     return ""
