@@ -232,7 +232,7 @@ def _fetch(url: str, deadline: float) -> bytes:
     except (OSError, HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it holds the connection
-        raise DataError(f"The Shuttle data can't be fetched from {url}: {error}. {way_out}") from error
+        raise DataError(f"The Shuttle data can't be fetched from {url}: {error}. {way_out}") from None
     return b"".join(parts)
 
 

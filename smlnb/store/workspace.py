@@ -6,6 +6,7 @@ import logging
 import threading
 import warnings
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -186,20 +187,32 @@ class Workspace:
                 warnings.warn(f"{error} The project is loaded without it.", SmlnbWarning, stacklevel=2)
         return project
 
-    def resume(self, name: str) -> Project:
+    def resume(self, name: str, default: Callable[[], Project] | None = None) -> Project:
         """Load a project to go on with it: others are refused who want to save it from now on.
+
+        Parameters
+        ----------
+        name : str
+        default : callable, optional
+            Makes the project where there is none of that name yet, so that one program serves the first start and all
+            others: ``workspace.resume("plant", lambda: Project("plant", types="C,C,X"))``.
 
         Raises
         ------
         WorkspaceError
             As :meth:`load`, and if somebody else writes it.
         """
+        if default is not None and not self._is_there(name):
+            return default()
         self._check_there(name)
         self.own(name)
         return self.load(name)
 
+    def _is_there(self, name: str) -> bool:
+        return bool(self._file.fetch("SELECT 1 FROM projects WHERE name = ?", name))
+
     def _check_there(self, name: str) -> None:
-        if not self._file.fetch("SELECT 1 FROM projects WHERE name = ?", name):
+        if not self._is_there(name):
             raise WorkspaceError(f"{self.path} has no project {name!r}. It has: {self._names()}.")
 
     def load_model(self, name: str, project: Project | str) -> AnomalyModel:

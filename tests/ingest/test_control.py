@@ -49,7 +49,9 @@ class Child:
         finally:
             self.process.kill()
         assert time.monotonic() - begin < 5
-        return self.process.returncode, errors
+        # what DataSketches' binding says of its own objects that are there when the interpreter ends
+        ours = [line for line in errors.splitlines(keepends=True) if not line.startswith(("nanobind:", " - "))]
+        return self.process.returncode, "".join(ours)
 
 
 @pytest.fixture

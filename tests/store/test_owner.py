@@ -116,3 +116,19 @@ def test_a_project_that_is_not_there_is_not_owned_by_asking_for_it(path: Path) -
         with pytest.raises(WorkspaceError, match="another project named 'p'"):
             workspace.own(saved())
         assert workspace.owners().empty
+
+
+def test_one_program_serves_the_first_start_and_all_others(tmp_path: Path) -> None:
+    made: list[Project] = []
+
+    def make() -> Project:
+        made.append(Project("plant", types="C"))
+        return made[-1]
+
+    for start in range(3):
+        with Workspace(tmp_path / "plant.db") as workspace:
+            project = workspace.resume("plant", make)
+            assert project.n == 2 * start
+            project.learn({"x": [1.0, 2.0]})
+            workspace.save(project)
+    assert len(made) == 1
