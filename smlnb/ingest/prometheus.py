@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from smlnb.errors import ConfigError
@@ -26,6 +26,13 @@ _GAUGES: Final = {
     "position": ("smlnb_position_offset", "Offset of the next record to be learned."),
     "high": ("smlnb_end_offset", "Offset after the last record of the partition, as far as known."),
     "lag": ("smlnb_lag_offsets", "Offsets between the position and the end."),
+}
+_CHECKPOINTS: Final = {  # of feeds that save: the kind, the help and the attribute
+    "smlnb_checkpoints_total": ("counter", "Checkpoints saved.", "written"),
+    "smlnb_checkpoint_errors_total": ("counter", "Checkpoints that could not be saved.", "errors"),
+    "smlnb_checkpoint_records": ("gauge", "Records that the project had learned at the last checkpoint.", "records"),
+    "smlnb_checkpoint_size_bytes": ("gauge", "Written for the last checkpoint.", "bytes"),
+    "smlnb_checkpoint_duration_seconds": ("gauge", "For how long the last checkpoint was written.", "seconds"),
 }
 _STATES: Final = ("created", "running", "paused", "retrying", "stopped", "done", "failed")
 
@@ -117,6 +124,7 @@ def prometheus(*sources: Fed | Feeding) -> str:
                 for state in _STATES:
                     states.add_metric([*labels, state], metrics.state == state)
             yield from (batches, errors, up, states)
+            yield from _checkpoints(feeds, {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily})
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Snapshot())
@@ -129,6 +137,16 @@ def _feeds(sources: Iterable[Fed | Feeding]) -> Iterator[tuple[Fed, Metrics]]:
         feeds: Any = getattr(source, "feeds", (source,))
         for feed in feeds:
             yield feed, feed.metrics
+
+
+def _checkpoints(feeds: Sequence[tuple[Fed, Metrics]], families: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what was saved, for those feeds that save."""
+    saving = [(feed, metrics.checkpoint) for feed, metrics in feeds if metrics.checkpoint is not None]
+    for name, (kind, meaning, attribute) in _CHECKPOINTS.items() if saving else ():
+        family = families[kind](name, meaning, labels=_WHOLE)
+        for feed, checkpoint in saving:
+            family.add_metric([feed.project.name, ",".join(feed.topics)], getattr(checkpoint, attribute))
+        yield family
 
 
 def _project(feed: Fed, partition: int) -> str:

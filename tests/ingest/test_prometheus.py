@@ -81,6 +81,20 @@ def test_several_feeds_make_one_text_with_each_name_once():
         assert value(text, "smlnb_records_learned_total", project=name, topic="t", partition="0") == 1
 
 
+def test_a_feed_that_saves_tells_what_was_saved(local_broker, create_topic, topic_name, tmp_path):
+    create_topic(local_broker, topic_name, 1)
+    produce(local_broker, topic_name, numbers(0, 10))
+    where = {"bootstrap_servers": local_broker.bootstrap_servers, "workspace": tmp_path / "plant.db"}
+    with smlnb.connect(smlnb.Project("plant", types="C"), topic_name, **where, checkpoint_every=0.1) as feed:
+        feed.wait(timeout=30)
+    text = feed.prometheus()
+    at = {"project": "plant", "topics": topic_name}
+    assert value(text, "smlnb_checkpoints_total", **at) >= 1
+    assert value(text, "smlnb_checkpoint_errors_total", **at) == 0
+    assert value(text, "smlnb_checkpoint_records", **at) == 10
+    assert value(text, "smlnb_checkpoint_size_bytes", **at) > 0
+
+
 def test_no_feed_makes_a_text_without_numbers():
     assert samples(smlnb.prometheus()) == {}
 
