@@ -81,8 +81,8 @@ def test_ctrl_c_that_is_caught_leaves_a_feed_that_runs_and_stops(any_broker, fil
     body = """
     import threading
     feed.wait(rows=1)
-    print("feeding", flush=True)
     try:
+        print("feeding", flush=True)
         feed.wait(rows=10**9)
     except KeyboardInterrupt:
         feed.wait()
