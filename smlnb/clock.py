@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import re
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 
 from smlnb.errors import StatisticsError
 
-__all__ = ["CALENDAR", "Time", "duration", "interval", "milliseconds", "now", "written"]
+__all__ = ["CALENDAR", "Time", "duration", "hull", "interval", "milliseconds", "now", "written"]
 
 Time = str | dt.datetime | dt.timedelta | int | float
 """A time as a person gives it; see :func:`milliseconds`."""
@@ -162,6 +163,18 @@ def duration(length: str | dt.timedelta | float) -> int:
             f"{length!r} is no length of time from a millisecond to a hundred years. Write '10min', '1h' or '30s'."
         )
     return found
+
+
+def hull(spans: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return the shortest interval that holds all of some; None if there are none.
+
+    Examples
+    --------
+    >>> hull([(5, 9), (2, 3)]), hull([])
+    ((2, 9), None)
+    """
+    every = list(spans)
+    return (min(start for start, _ in every), max(stop for _, stop in every)) if every else None
 
 
 def written(when: int) -> str:

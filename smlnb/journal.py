@@ -28,8 +28,8 @@ class Journal:
     Examples
     --------
     >>> journal = Journal()
-    >>> journal.note("sensors[0]", "learned", 500)
-    >>> journal.note("sensors[0]", "learned", 250)
+    >>> journal.note(("sensors", 0), "learned", 500)
+    >>> journal.note(("sensors", 0), "learned", 250)
     >>> journal.table()[["source", "action", "times", "rows"]].values.tolist()
     [['sensors[0]', 'learned', 2, 750]]
     """
@@ -37,10 +37,17 @@ class Journal:
     def __init__(self) -> None:
         self._lines: dict[tuple[str, str], _Line] = {}
 
-    def note(self, source: str, action: str, rows: int) -> None:
-        """Take note of a change to ``rows`` records; of none to no records."""
+    def note(self, source: str | tuple[str, int] | None, action: str, rows: int) -> None:
+        """Take note of a change to ``rows`` records; of none to no records.
+
+        The source is a (topic, partition), None for data learned directly, or something with a name.
+        """
         if rows == 0:
             return
+        if source is None:
+            source = "direct"
+        elif isinstance(source, tuple):
+            source = f"{source[0]}[{source[1]}]"
         now = datetime.now(UTC).isoformat(timespec="seconds")
         line = self._lines.setdefault((source, action), _Line(0, 0, now, now))
         line.times, line.rows, line.last = line.times + 1, line.rows + rows, now

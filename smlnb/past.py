@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from smlnb.batch import Batch, as_record_batch
-from smlnb.clock import Time, interval, written
+from smlnb.clock import Time, hull, interval, written
 from smlnb.errors import ForgetError, MergeError, NotEnoughDataError, StateMachineError, StatisticsError
 from smlnb.explorable import Explorable
 from smlnb.exploration.alerts import Limits, alerts
@@ -118,8 +118,8 @@ class Past(Explorable):
             return Slice(f"{self.name}, past", total.result(), span, self.positions, self.encoders)
 
     def _interval(self, start: Time | None, stop: Time | None) -> tuple[int, int]:
-        spans = [span for _, shard in self._all_shards() if (span := shard.span)]
-        if not spans:
+        known = hull(span for _, shard in self._all_shards() if (span := shard.span))
+        if known is None:
             learned = sum(shard.n for _, shard in self._all_shards())
             why = (
                 f"none of the {learned:,} records of {self.name!r} has a time in it: they lie ahead of the clock. "
@@ -128,7 +128,6 @@ class Past(Explorable):
                 else f"{self.name!r} holds no records"
             )
             raise NotEnoughDataError(f"There is no past: {why}.")
-        known = min(a for a, _ in spans), max(b for _, b in spans)
         first, last = interval(start, stop, known)
         if last <= known[0] or first >= known[1]:
             raise NotEnoughDataError(
@@ -313,7 +312,7 @@ class Past(Explorable):
                 self._direct = draft
             else:
                 self._shards[place] = draft
-            self._journal.note("direct" if place is None else f"{place[0]}[{place[1]}]", "forgotten", len(rows))
+            self._journal.note(place, "forgotten", len(rows))
             self._version += 1
             return len(rows)
 
@@ -340,7 +339,7 @@ class Past(Explorable):
             for key, shard in self._all_shards():
                 gone, sealed = shard.forget_between(first, last)
                 self._keep_latest(sealed)
-                self._journal.note("direct" if key is None else f"{key[0]}[{key[1]}]", "forgotten", gone)
+                self._journal.note(key, "forgotten", gone)
                 total += gone
             self._version += 1
             if not total:
@@ -366,7 +365,7 @@ class Past(Explorable):
             for key, shard in self._shards.items():
                 before = shard.n
                 if available.get(key, shard.position) <= shard.sealed_at and shard.rewind():
-                    self._journal.note(f"{key[0]}[{key[1]}]", "to be read again", before - shard.n)
+                    self._journal.note(key, "to be read again", before - shard.n)
                     self._latest, self._latest_sealed = self._latest_sealed or self._latest, None
                     self._version += 1
 

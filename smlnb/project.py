@@ -231,21 +231,19 @@ class Project(Past):
             # from here on nothing can be refused: state and position change together
             self._grow(intake.schema)
             rows, refused, filtered = len(intake.rows), len(intake.refused_at), len(intake.filtered_at)
-            if batch is None:
-                source = "direct"
+            key = None if batch is None else (batch.topic, batch.partition)
+            if batch is None or key is None:
                 self._keep_latest(self._direct.learn_directly(intake.rows, intake.refused_at, filtered))
             else:
-                source = f"{batch.topic}[{batch.partition}]"
-                key = (batch.topic, batch.partition)
                 if key not in self._shards:
                     self._shards[key] = Shard(self._schema, self._options, batch.start, encoding=self._encoding)
                 shard = self._shards[key]
                 self._keep_latest(shard.learn(intake.rows, batch.stop, intake.refused_at, intake.filtered_at))
                 shard.lost += batch.offsets_lost
-                self._journal.note(source, "lost", batch.offsets_lost)
-            self._journal.note(source, "learned", rows)
-            self._journal.note(source, "refused", refused)
-            self._journal.note(source, "filtered", filtered)
+                self._journal.note(key, "lost", batch.offsets_lost)
+            self._journal.note(key, "learned", rows)
+            self._journal.note(key, "refused", refused)
+            self._journal.note(key, "filtered", filtered)
             self._version += 1
             return Learned(rows, intake.refused, filtered)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smlnb.batch import Batch
+from smlnb.clock import hull
 from smlnb.errors import DuplicateBatchError, GapError
 from smlnb.options import Options
 from smlnb.schema import Schema
@@ -218,7 +219,7 @@ class Shard:
     def span(self) -> tuple[int, int] | None:
         """From where to where the history reaches, the tail included."""
         spans = [span for span in (self._sealed.span, self._tail.span) if span is not None]
-        return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
+        return hull(spans)
 
     @property
     def panes(self) -> list[tuple[int, int, int]]:

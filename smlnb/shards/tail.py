@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Self
 
-from smlnb.clock import now
+from smlnb.clock import hull, now
 from smlnb.options import Options
 from smlnb.schema import Schema
 from smlnb.shards.encoding import Encoding
@@ -98,7 +98,7 @@ class Tail:
             size = self.options.history[0][0]
             first, last = (int(end) // size * size for end in (timely.min(), timely.max()))
             spans.append((first, last + size))
-        return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
+        return hull(spans)
 
     @property
     def panes(self) -> list[tuple[int, int, int]]:
