@@ -18,7 +18,7 @@ PACKAGE = Path(smlnb.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 # From low to high; names in one row do not import each other.
 TIERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "journal", "logs", "stoppable"),
+    ("errors", "journal", "logs", "native", "stoppable"),
     ("clock",),
     ("schema", "_registry_store"),
     ("batch",),
