@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 import smlnb
+from smlnb._arguments import Config, FormatOptions, Servers, format_options
 from smlnb._command import Commands, RunFailedError, running, stopped_by_signals
+from smlnb._topics import lag, peek, topics
 from smlnb.errors import ConfigError, DataError, WorkspaceError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["app", "main"]
 
@@ -32,25 +30,10 @@ app = typer.Typer(
     help="Streaming machine learning and exploration for Apache Kafka. Begin with [bold]smlnb demo[/].",
 )
 
-Servers = Annotated[
-    str | None,
-    typer.Option("--bootstrap-servers", "-b", metavar="HOST:PORT", help="Addresses of the brokers."),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="Settings of the cluster: .properties or JSON, any key of librdkafka. They win over the environment's "
-        "SMLNB_KAFKA_*, and --bootstrap-servers wins over both.",
-    ),
-]
 Topic = Annotated[str, typer.Option("--topic", "-t", help="The topic.")]
 WorkspaceFile = Annotated[
     Path, typer.Option("--workspace", "-w", metavar="FILE", help="The file with projects and models.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 CaughtUp = Annotated[bool, typer.Option("--until-caught-up", help="End when all that is in the topic now is done.")]
 
 
@@ -154,125 +137,8 @@ def replay(
     typer.echo(f"{writing.produced:,} rows written to {topic}")
 
 
-@app.command()
-def peek(
-    topic: Annotated[str, typer.Argument(help="The topic.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many records.")] = 10,
-    *,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="TIME",
-            help="Show the first records from then on, instead of the latest: -5min, 10:30, 2026-11-22T10:30Z.",
-        ),
-    ] = None,
-    details: Annotated[bool, typer.Option("--details", help="Show partition, offset, time and key, too.")] = False,
-    types: Annotated[
-        bool, typer.Option("--types", help="Show the names of the columns, and letters guessed for them, instead.")
-    ] = False,
-    value_format: Annotated[str, typer.Option("--format", help="Of the values: auto, json, avro, ...")] = "auto",
-    bootstrap_servers: Servers = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Show the latest records of a topic, or the first from a time. What can't be decoded is shown with the reason.
-
-    Example: [bold]smlnb peek readings -n 5 -b localhost:9092[/]
-
-    Example: [bold]smlnb peek readings --from -5min --details[/]
-
-    Example: [bold]smlnb peek readings --types[/]
-    """
-    from smlnb.terminal import records_view, schema_view
-
-    there: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, "config": config, "format": value_format}
-    if types:
-        if since is not None or details:
-            raise ConfigError(
-                "--types guesses from the latest records, and shows none. Leave out --from and --details."
-            )
-        schema = smlnb.guess_types(topic, max(n, 1_000), **there)
-        if as_json:
-            for attribute in schema:
-                typer.echo(json.dumps({"name": attribute.name, "type": attribute.kind}))
-        else:
-            Console().print(schema_view(schema))
-        return
-    frame = smlnb.peek(topic, n, start=since, details=details, **there)
-    if as_json:
-        _echo(frame)
-    else:
-        Console().print(records_view(frame, Console()))
-
-
-@app.command()
-def topics(
-    topic: Annotated[str | None, typer.Argument(help="Show each partition of this one.", show_default=False)] = None,
-    *,
-    bootstrap_servers: Servers = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """List the topics of a cluster, their partitions and records; or the partitions of one topic, and their offsets.
-
-    Where topics are compacted, or written in transactions, there are fewer records than shown.
-
-    Example: [bold]smlnb topics -b localhost:9092[/]
-
-    Example: [bold]smlnb topics readings[/]
-    """
-    import pandas as pd
-
-    from smlnb.cluster.topics import watermarks
-    from smlnb.terminal import numbers_view
-
-    there: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, "config": config}
-    if topic is not None:
-        marks = watermarks(topic, **there)
-        rows = [(partition, low, high, high - low) for partition, (low, high) in marks.items()]
-        frame = pd.DataFrame(rows, columns=["partition", "low", "high", "records"])
-    else:
-        found = smlnb.list_topics(**there)
-        with ThreadPoolExecutor(8) as pool:
-            ends = list(pool.map(lambda name: watermarks(name, **there).values(), found))
-        records = [sum(high - low for low, high in marks) for marks in ends]
-        frame = pd.DataFrame({"topic": list(found), "partitions": list(found.values()), "records": records})
-    if as_json:
-        _echo(frame)
-    else:
-        Console().print(numbers_view(frame))
-
-
-@app.command()
-def lag(
-    group: Annotated[str, typer.Argument(help="The consumer group, of any program.")],
-    topic: Annotated[
-        list[str] | None,
-        typer.Option("--topic", "-t", help="A topic; more than once is fine. By default all that it reads."),
-    ] = None,
-    *,
-    over: Annotated[float | None, typer.Option(min=0.1, help="Seconds to watch it for, to know its rate.")] = None,
-    bootstrap_servers: Servers = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Show how far a consumer group is behind, partition by partition.
-
-    Example: [bold]smlnb lag billing -b localhost:9092[/]
-
-    Example: [bold]smlnb lag billing --over 10[/]
-    """
-    from smlnb.terminal import numbers_view
-
-    there: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, "config": config}
-    frame = smlnb.lag(group, topic or None, over=over, **there).reset_index()
-    if over is None:
-        frame = frame.drop(columns="rate")
-    if as_json:
-        _echo(frame)
-    else:
-        Console().print(numbers_view(frame))
+for command in (peek, topics, lag):
+    app.command()(command)
 
 
 @app.command()
@@ -307,7 +173,7 @@ def connect(
         typer.Argument(
             metavar="[CONFIG.json]",
             help="A sink connector's configuration. Its keys take the place of --topic, --project, --types, --format, "
-            "--start and --on-malformed.",
+            "--format-option, --start and --on-malformed.",
             show_default=False,
         ),
     ] = None,
@@ -329,8 +195,9 @@ def connect(
     bootstrap_servers: Servers = None,
     config: Config = None,
     value_format: Annotated[
-        str | None, typer.Option("--format", help="auto, json, avro, number, double, ...; auto by default.")
+        str | None, typer.Option("--format", help="auto, json, avro, csv, number, ...; auto by default.")
     ] = None,
+    format_option: FormatOptions = None,
     start: Annotated[
         str | None,
         typer.Option(help="earliest, latest or a time (-1h, 10:30), for partitions that are new; earliest by default."),
@@ -371,11 +238,22 @@ def connect(
         for option, (value, key) in instead.items():
             if value is not None:
                 raise ConfigError(f"{option} is given beside {configuration}. Set {key} in that file instead.")
+        if format_option:
+            raise ConfigError(
+                f"--format-option is given beside {configuration}, whose value.converter names the format; "
+                "those that it can name have no options. Leave it out.",
+            )
         _connect.connect_configuration(configuration, workspace or configuration.with_suffix(".db"), **common)
         return
     if topic is None or project is None or workspace is None:
         raise ConfigError("Give --topic, --project and --workspace, or the file of a sink connector's configuration.")
-    reading = {"format": value_format or "auto", "start": start or "earliest", "on_malformed": on_malformed or "stop"}
+    value_format = value_format or "auto"
+    reading = {
+        "format": value_format,
+        "format_options": format_options(value_format, format_option),
+        "start": start or "earliest",
+        "on_malformed": on_malformed or "stop",
+    }
     _connect.connect_topic(topic, project, workspace, types=types, reading=reading, **common)
 
 
@@ -463,11 +341,6 @@ def _named(what: str, value: str | None, key: str, option: str = "") -> str:
     if value is None:
         raise ConfigError(f"No {what} is named. Set {key} in the file{f', or give {option}' if option else ''}.")
     return value
-
-
-def _echo(frame: pd.DataFrame) -> None:
-    if len(frame):
-        typer.echo(frame.to_json(orient="records", lines=True, date_format="iso").rstrip())
 
 
 def main() -> None:

@@ -202,6 +202,22 @@ def test_a_topic_is_looked_at_from_all_sides(run, any_broker, create_topic, topi
     one_red_line(run("peek", topic_name, "--from", "noon", *there), "smlnb-E200")
 
 
+def test_options_of_a_format_are_given_by_name(run, local_broker, create_topic, topic_name, tmp_path):
+    there = ["-b", local_broker.bootstrap_servers]
+    create_topic(local_broker, topic_name, 1)
+    produce(local_broker, topic_name, [b"0.5;a", b"1.5;b"])
+    csv = ["--format", "csv", "--format-option", "columns=x;name", "--format-option", "delimiter=;", *there]
+    records = map(json.loads, run("peek", topic_name, "--json", *csv).stdout.splitlines())
+    assert list(records) == [{"x": 0.5, "name": "a"}, {"x": 1.5, "name": "b"}]
+    connect = ["connect", "-t", topic_name, "-p", "plant", "-w", "plant.db", "--until-caught-up"]
+    assert "2 records learned" in run(*connect, *csv).stdout
+    message = one_red_line(run(*connect, *csv, "--format-option", "sep=;"), "smlnb-E503")
+    assert "It has columns, delimiter." in message
+    (tmp_path / "sink.json").write_text("{}")
+    message = one_red_line(run("connect", "sink.json", "--format-option", "columns=x", *there), "smlnb-E503")
+    assert "Leave it out" in message
+
+
 def test_the_lag_of_a_group_is_shown(run, any_broker, create_topic, topic_name):
     there = ["-b", any_broker.bootstrap_servers]
     create_topic(any_broker, topic_name, 1)

@@ -44,8 +44,8 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("score",),
     ("view",),
     ("demo", "lab"),
-    ("terminal", "_command"),
-    ("_connect",),
+    ("terminal", "_command", "_arguments"),
+    ("_connect", "_topics"),
     ("cli",),
     ("__main__",),
 )

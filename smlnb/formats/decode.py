@@ -18,7 +18,7 @@ from smlnb.formats.json_envelope import EnvelopeDecoder
 from smlnb.formats.number_decode import BinaryNumberDecoder, NumberDecoder
 from smlnb.formats.protobuf_decode import plain_protobuf_decoder
 
-__all__ = ["Format", "decoder"]
+__all__ = ["Format", "check_options", "decoder"]
 
 Format = Literal[
     "auto",
@@ -39,15 +39,16 @@ Format = Literal[
 ]
 
 _OPTIONS: Mapping[str, tuple[str, ...]] = {  # of the formats that have any; those in capitals are needed
-    "avro": ("schema", "known"),
-    "auto": ("known",),
+    "avro": ("schema",),
     "avro-plain": ("SCHEMA",),
     "csv": ("COLUMNS", "delimiter"),
     "protobuf-plain": ("MESSAGE_TYPE",),
 }
 
 
-def decoder(value_format: str, config: KafkaConfig | None = None, **options: Any) -> Decoder:
+def decoder(
+    value_format: str, config: KafkaConfig | None = None, /, *, known: Collection[str] = (), **options: Any
+) -> Decoder:
     """Return a new decoder.
 
     Parameters
@@ -67,10 +68,10 @@ def decoder(value_format: str, config: KafkaConfig | None = None, **options: Any
         - ``"auto"``: by the first records that can be decoded: records whose schema is in the registry, of whatever
           type, or JSON. Nothing else is guessed.
     config : KafkaConfig, optional
+    known : collection of str
+        Columns of an earlier run, to which aliases lead; nothing but Avro has any.
     schema : str
         For ``"avro-plain"`` the schema of the records; for ``"avro"`` one that they are translated to. JSON text.
-    known : collection of str
-        For ``"avro"`` and ``"auto"``: columns of an earlier run, to which aliases lead.
     columns : sequence of str, or str
         For ``"csv"``: the names, or the line of names.
     delimiter : str
@@ -93,13 +94,28 @@ def decoder(value_format: str, config: KafkaConfig | None = None, **options: Any
     >>> decoder("csv", columns="x,name").decode([b"0.5,a"]).data.to_pylist()
     [{'x': 0.5, 'name': 'a'}]
     """
-    _check(value_format, options)
+    check_options(value_format, options)
+    if value_format in ("avro", "auto"):
+        options["known"] = known
     if value_format in _MAKERS:
         return _MAKERS[value_format](config, **options)
     return BinaryNumberDecoder(value_format)
 
 
-def _check(value_format: str, options: Mapping[str, Any]) -> None:
+def check_options(value_format: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that a format does not have, and the lack of those that it needs.
+
+    Raises
+    ------
+    ConfigError
+        The message names those that it has. Also if there is no such format.
+
+    Examples
+    --------
+    >>> check_options("csv", {"columns": "x,y", "delimeter": ";"})
+    Traceback (most recent call last):
+    smlnb.errors.ConfigError: The format 'csv' has no format option 'delimeter'. It has columns, delimiter.
+    """
     formats = get_args(Format)
     if value_format not in formats:
         near = difflib.get_close_matches(str(value_format), formats, n=1)
@@ -109,19 +125,18 @@ def _check(value_format: str, options: Mapping[str, Any]) -> None:
     unknown = sorted(options.keys() - {o.lower() for o in allowed})
     if unknown:
         has = f"It has {', '.join(o.lower() for o in allowed)}." if allowed else "It has none."
-        raise ConfigError(f"The format {value_format!r} has no option {unknown[0]!r}. {has}")
+        raise ConfigError(f"The format {value_format!r} has no format option {unknown[0]!r}. {has}")
     missing = [o.lower() for o in allowed if o.isupper() and not options.get(o.lower())]
     if missing:
         raise ConfigError(
-            f"The format {value_format!r} needs the option {missing[0]!r}: {_WANTED[missing[0]]}. "
-            f"To connect() give format_options={{{missing[0]!r}: ...}}."
+            f"The format {value_format!r} needs the format option {missing[0]!r}: {_WANTED[missing[0]]}.",
         )
 
 
 _WANTED: Mapping[str, str] = {
-    "columns": "the names of the fields, as ['time', 'x'] or as a line 'time,x'",
+    "columns": "the names of the fields, as a line such as 'time,x'",
     "schema": "the Avro schema of the records, as JSON text",
-    "message_type": "the generated class of the messages",
+    "message_type": "the generated class of the messages, which only Python can give",
 }
 
 
@@ -176,10 +191,10 @@ def _hint(value: bytes | None) -> str:
     if not value or value.lstrip()[:1] in (b"{", b"["):
         return ""
     if not NumberDecoder().decode([value]).refused:
-        return "; if it is a number, say format='number'"
+        return "; if it is a number, name the format 'number'"
     if len(value) == 8 and not value.isascii():
-        return "; if Kafka's DoubleSerializer or LongSerializer wrote it, say format='double' or format='long'"
+        return "; if Kafka's DoubleSerializer or LongSerializer wrote it, name the format 'double' or 'long'"
     first = value.partition(b"\n")[0]
     if value[0] > 1 and any(first.count(c) > 1 for c in (b",", b";", b"\t")):
-        return "; if it is a line of CSV, say format='csv' and name its columns: format_options={'columns': 'a,b'}"
+        return "; if it is a line of CSV, name the format 'csv', and its columns by the format option columns='a,b'"
     return ""

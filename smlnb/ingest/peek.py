@@ -38,9 +38,9 @@ def peek(
     start: Time | None = None,
     details: bool = False,
     format: Format = "auto",  # noqa: A002 - the word that users know
+    format_options: Mapping[str, Any] | None = None,
     bootstrap_servers: str | None = None,
     config: Config = None,
-    **options: Any,
 ) -> pd.DataFrame:
     """Return the latest ``n`` records of a topic, or the first ``n`` from a time, as a DataFrame; nothing is committed.
 
@@ -54,10 +54,10 @@ def peek(
         Begin with the columns ``kafka.partition``, ``kafka.offset``, ``kafka.timestamp`` and ``kafka.key``.
     format : str
         Of the values; see :func:`smlnb.formats.decode.decoder`.
+    format_options : mapping, optional
+        Of that format, such as ``{"columns": ["a", "b"]}`` for CSV.
     bootstrap_servers, config
         See :meth:`KafkaConfig.of`.
-    **options
-        Of the format, such as ``columns`` of CSV.
 
     Returns
     -------
@@ -71,6 +71,8 @@ def peek(
         If the topic is missing or empty, or there is nothing from that time on.
     BrokerUnavailableError
         If no broker answers within 10 seconds, or no schema registry.
+    ConfigError
+        If the format is unknown, or an option does not belong to it or is missing.
 
     Examples
     --------
@@ -82,7 +84,7 @@ def peek(
     [2.0, 3.0]
     """
     config = settings = KafkaConfig.of(bootstrap_servers, config)  # in its place: no passwords in a traceback
-    chosen = decoder(format, settings, **options)
+    chosen = decoder(format, settings, **(format_options or {}))
     messages = _messages(settings, topic, n, start)
     decoded = _decoded(chosen, messages)
     frame: pd.DataFrame = decoded.data.to_pandas()
@@ -97,9 +99,9 @@ def guess_types(
     n: int = 1_000,
     *,
     format: Format = "auto",  # noqa: A002 - the word that users know
+    format_options: Mapping[str, Any] | None = None,
     bootstrap_servers: str | None = None,
     config: Config = None,
-    **options: Any,
 ) -> Schema:
     """Guess the names and types of a topic's columns from its latest ``n`` records.
 
@@ -123,7 +125,8 @@ def guess_types(
     ...     smlnb.guess_types("readings", **there).letters
     'C,B,T'
     """
-    return Schema.guess(sample(topic, n, format=format, bootstrap_servers=bootstrap_servers, config=config, **options))
+    config = KafkaConfig.of(bootstrap_servers, config)  # in its place: no passwords in a traceback
+    return Schema.guess(sample(topic, n, format=format, format_options=format_options, config=config))
 
 
 def sample(
@@ -131,9 +134,9 @@ def sample(
     n: int,
     *,
     format: Format = "auto",  # noqa: A002 - the word that users know
+    format_options: Mapping[str, Any] | None = None,
     bootstrap_servers: str | None = None,
     config: Config = None,
-    **options: Any,
 ) -> pa.RecordBatch:
     """Return those of the latest ``n`` records that can be decoded.
 
@@ -145,7 +148,7 @@ def sample(
         If none of the records can be decoded.
     """
     config = settings = KafkaConfig.of(bootstrap_servers, config)
-    chosen = decoder(format, settings, **options)
+    chosen = decoder(format, settings, **(format_options or {}))
     messages = _messages(settings, topic, n, None)
     decoded = _decoded(chosen, messages)
     if not len(decoded.rows):

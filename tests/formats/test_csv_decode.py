@@ -136,7 +136,7 @@ def test_names_must_be_given_each_once(columns):
 
 
 def test_a_missing_line_of_names_is_an_error_that_says_what_to_do():
-    with pytest.raises(ConfigError, match=r"needs the option 'columns'.*'time,x'"):
+    with pytest.raises(ConfigError, match=r"needs the format option 'columns'.*'time,x'"):
         decoder("csv")
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from smlnb import guess_types, peek
-from smlnb.errors import DecodeError, StatisticsError, TopicError
+from smlnb.errors import ConfigError, DecodeError, StatisticsError, TopicError
 from smlnb.testing import SchemaRegistry
 from tests.ingest import poison
 from tests.ingest.writing import avro, numbers, produce
@@ -129,7 +129,11 @@ def test_avro_without_a_registry_is_shown_with_the_reason(local_broker, create_t
         assert "schema.registry.url" in frame["kafka.error"][0]
         assert frame["kafka.offset"].tolist() == [0]
         assert peek(topic_name, config=registry.config, **there)["x"].tolist() == [1.5]
-        assert peek(topic_name, format="avro-plain", schema=json.dumps(SCHEMA), **there)["kafka.error"].notna().all()
+        assert (
+            peek(topic_name, format="avro-plain", format_options={"schema": json.dumps(SCHEMA)}, **there)["kafka.error"]
+            .notna()
+            .all()
+        )
 
 
 def test_an_unknown_schema_is_shown_with_the_reason(local_broker, create_topic, topic_name, registry):
@@ -154,17 +158,20 @@ def test_no_poison_breaks_a_look(local_broker, create_topic, topic_name, registr
     produce(local_broker, topic_name, [*good, *bad])
     more = {} if kind in ("json", "csv", "avro-plain", "number", "double", "long") else {"config": registry.config}
     name = kind.replace("-rich", "")
-    looked = peek(
-        topic_name, 1000, bootstrap_servers=local_broker.bootstrap_servers, format=name, **more, **poison.options(kind)
-    )
+    where = {"bootstrap_servers": local_broker.bootstrap_servers, **more}
+    looked = peek(topic_name, 1000, format=name, format_options=poison.options(kind), **where)
     assert looked["kafka.error"].notna().tolist() == [False] * len(good) + [True] * len(bad)
 
 
 def test_options_of_a_format_are_those_of_its_decoder(local_broker, create_topic, topic_name):
     create_topic(local_broker, topic_name, 1)
     produce(local_broker, topic_name, [b"0.5,a", b"1.5,b"])
-    frame = peek(topic_name, bootstrap_servers=local_broker.bootstrap_servers, format="csv", columns="x,name")
-    assert frame["x"].tolist() == [0.5, 1.5]
+    csv = {"format": "csv", "format_options": {"columns": "x,name"}}
+    there = {"bootstrap_servers": local_broker.bootstrap_servers}
+    assert peek(topic_name, **csv, **there)["x"].tolist() == [0.5, 1.5]
+    assert guess_types(topic_name, **csv, **there).letters == "C,S"
+    with pytest.raises(ConfigError, match=r"no format option 'config'. It has columns, delimiter\."):
+        peek(topic_name, format="csv", format_options={"columns": "x", "config": {}}, **there)
 
 
 def test_types_are_guessed_from_a_look(any_broker, create_topic, topic_name):
