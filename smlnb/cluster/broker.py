@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from smlnb.cluster._mock_cluster import MockCluster, MockLibraryError
+from smlnb.cluster._librdkafka import LibraryError
+from smlnb.cluster._mock_cluster import MockCluster
 from smlnb.errors import BrokerLimitError, BrokerUnavailableError, StateMachineError, TopicError
 from smlnb.stoppable import Stoppable
 
@@ -189,7 +190,7 @@ class LocalBroker(Stoppable):
         self._producer: Producer | None = None
         try:
             self._cluster = MockCluster()
-        except MockLibraryError as error:
+        except LibraryError as error:
             self._fall_back(str(error))
         else:
             self.bootstrap_servers = self._cluster.bootstrap_servers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from smlnb.batch import Batch, Refusal
 from smlnb.errors import DecodeError
 from smlnb.formats.decoded import TOMBSTONE, Decoded
+from smlnb.formats.payloads import Payloads
 from smlnb.ingest.chunk import Chunk, clipped
+from smlnb.ingest.records import Records
 
 __all__ = ["NOTHING", "batch_of", "size_of"]
 
@@ -24,7 +26,8 @@ def batch_of(
 ) -> tuple[Batch, DecodeError | None]:
     """Return the batch and, with ``stop_at_bad``, the error of the record that it was cut before."""
     topic, partition = chunk.place
-    offsets, times = chunk.offsets, chunk.times
+    records = chunk.records
+    offsets, times = records.offsets, records.times
     data, rows, refused, stop, failure = decoded.data, decoded.rows, decoded.refused, chunk.stop, None
     bad = next(((i, why) for i, why in refused if why != TOMBSTONE), None) if stop_at_bad else None
     if bad is not None:
@@ -38,9 +41,10 @@ def batch_of(
             f"writes them to {dead_letter_topic!r}.",
         )
     refusals = tuple(
-        Refusal(topic, partition, int(offsets[i]), "decode", why, chunk.keys[i], chunk.values[i]) for i, why in refused
+        Refusal(topic, partition, int(offsets[i]), "decode", why, records.keys[i], records.values[i])
+        for i, why in refused
     )
-    raw = _Raw(chunk, rows)
+    raw = _Raw(records, rows)
     if len(rows) < len(offsets):
         offsets, times = offsets[rows], times[rows]
     batch = Batch(
@@ -61,8 +65,8 @@ def batch_of(
 class _Raw(Sequence[tuple[bytes | None, bytes | None]]):
     """Keys and values of a batch's rows, looked up when asked for."""
 
-    def __init__(self, chunk: Chunk, rows: NDArray[np.int64]) -> None:
-        self._chunk = chunk
+    def __init__(self, records: Records, rows: NDArray[np.int64]) -> None:
+        self._records = records
         self._rows = rows
 
     def __len__(self) -> int:
@@ -72,12 +76,15 @@ class _Raw(Sequence[tuple[bytes | None, bytes | None]]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = self._rows[index]
-        return self._chunk.keys[row], self._chunk.values[row]
+        return self._records.keys[row], self._records.values[row]
+
+    def __iter__(self) -> Iterator[tuple[bytes | None, bytes | None]]:
+        keys, values = list(self._records.keys), list(self._records.values)
+        return ((keys[row], values[row]) for row in self._rows.tolist())
 
 
 def size_of(values: Sequence[bytes | None]) -> int:
     """Return how many bytes the values take."""
-    try:
-        return sum(map(len, values))  # type: ignore[arg-type]
-    except TypeError:  # there are tombstones
-        return sum(map(len, filter(None, values)))
+    if isinstance(values, Payloads):
+        return values.nbytes
+    return sum(map(len, filter(None, values)))

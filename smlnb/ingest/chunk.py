@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from smlnb.ingest.records import Records
 
 __all__ = ["Chunk", "Place", "clipped"]
 
@@ -16,60 +16,45 @@ Place = tuple[str, int]
 
 @dataclass(slots=True)
 class Chunk:
-    """Records of one partition, and the positions [start, stop) that reading them covered.
-
-    The client's message objects are not kept: taken apart at once and freed, they cost half.
-    """
+    """Records of one partition, and the positions [start, stop) that reading them covered."""
 
     place: Place
     start: int
     stop: int
-    values: list[bytes | None] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    runs: list[NDArray[np.int64]] = field(default_factory=list)  # offsets, as they came
-    stamps: list[NDArray[np.int64]] = field(default_factory=list)  # their times
-    headers: list[Any] = field(default_factory=list)  # of each, where they are wanted
+    parts: list[Records] = field(default_factory=list)  # as they came
+    rows: int = 0  # in all of them
     lost: list[tuple[int, int]] = field(default_factory=list)  # positions that retention had deleted
     since: float = 0.0  # when the first of them came
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self.rows
+
+    def append(self, records: Records) -> None:
+        """Take further records, which come after all that are here, and end with them."""
+        self.parts.append(records)
+        self.rows += len(records)
+        self.stop = int(records.offsets[-1]) + 1
 
     @property
-    def offsets(self) -> NDArray[np.int64]:
-        """The offset of each record."""
-        return np.concatenate(self.runs) if self.runs else np.empty(0, np.int64)
-
-    @property
-    def times(self) -> NDArray[np.int64]:
-        """The time of each record, in milliseconds since 1970."""
-        return np.concatenate(self.stamps) if self.stamps else np.empty(0, np.int64)
+    def records(self) -> Records:
+        """All of them as one."""
+        if len(self.parts) != 1:
+            self.parts = [Records.joined(self.parts)]
+        return self.parts[0]
 
     def split(self, rows: int) -> tuple[Chunk, Chunk]:
         """Return the first ``rows`` records, and the rest."""
-        offsets, times = self.offsets, self.times
-        middle = int(offsets[rows])
-        head, rest = slice(0, rows), slice(rows, None)
-
-        def part(start: int, stop: int, which: slice) -> Chunk:
-            return Chunk(
-                self.place,
-                start,
-                stop,
-                self.values[which],
-                self.keys[which],
-                [offsets[which]],
-                [times[which]],
-                self.headers[which],
-                self.lost,
-                self.since,
-            )
-
-        return part(self.start, middle, head), part(middle, self.stop, rest)
+        records = self.records
+        middle = int(records.offsets[rows])
+        head, rest = records.part(slice(0, rows)), records.part(slice(rows, None))
+        return (
+            replace(self, stop=middle, parts=[head], rows=len(head)),
+            replace(self, start=middle, parts=[rest], rows=len(rest)),
+        )
 
     def before(self, end: int) -> Chunk:
         """Return what is before a position within this."""
-        rows = int(np.searchsorted(self.offsets, end))
+        rows = int(np.searchsorted(self.records.offsets, end))
         head = self if rows == len(self) else self.split(rows)[0]
         return replace(head, stop=end)
 

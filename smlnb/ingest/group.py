@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
 from smlnb.cluster.config import KafkaConfig, client_error
 from smlnb.errors import KafkaError
+from smlnb.ingest.arrivals import Event
 from smlnb.ingest.chunk import Chunk, Place
 from smlnb.ingest.reader import Reader
 from smlnb.logs import event, quiet_logger
@@ -109,9 +110,9 @@ class Member(Reader):
         shared = [f"{part.topic}[{part.partition}]" for part in parts]
         event(_log, logging.INFO, what, topics=self.topics, count=len(shared), partitions=shared)
 
-    def _on_event(self, message: Message) -> None:
-        if message.error().code() != ClientError._MAX_POLL_EXCEEDED:  # else it joins again at the next poll
-            super()._on_event(message)
+    def _on_event(self, event: Event) -> None:
+        if event.error.code() != ClientError._MAX_POLL_EXCEEDED:  # else it joins again at the next poll
+            super()._on_event(event)
 
     def commit(self, positions: Mapping[Place, int]) -> None:
         """Tell the consumer group the positions of the partitions that are assigned."""

@@ -6,38 +6,28 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
-from confluent_kafka import (
-    Consumer,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
-from confluent_kafka import (
-    KafkaError as ClientError,
-)
-from numpy.typing import NDArray
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaError as ClientError
 
 from smlnb.cluster.config import KafkaConfig, client_error, tidy
 from smlnb.cluster.topics import ends_of
 from smlnb.errors import KafkaError, LostRecordsError
+from smlnb.ingest.arrivals import Event, arrivals
 from smlnb.ingest.chunk import Chunk, Place
+from smlnb.ingest.records import Records
 
 __all__ = ["OnGap", "Place", "Reader"]
 
 OnGap = Literal["stop", "count"]
 
-POLLED = 500  # records per call; fewer or more are slower
 BUFFERED = 16  # batches of records held over all partitions, at most
 LINGER = 0.1  # seconds that records wait for more of their partition, while there is a backlog
 OUTAGE = 15.0  # seconds; connecting is tried at least every 10, and each failure is reported
 REQUEST = 8.0  # seconds for a request to the broker
 LOOK = 1.0  # seconds for a look at the topics' partitions while reading
-TIME = itemgetter(1)  # of a timestamp, whose other part is its type
 
 TUNING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 1,  # with the default of 1,000 a backlog over many partitions stalls
@@ -117,7 +107,6 @@ class Reader:
     ) -> None:
         self.config = config
         self.topics = topics
-        self.headers = headers
         self.high: dict[Place, int] = {}
         self.commit_errors = 0
         self.statistics: str | None = None
@@ -127,7 +116,6 @@ class Reader:
         self._linger = LINGER
         self._any_full, self._looked = False, 0.0  # whether some buffer holds a batch; when all were looked at
         self._batch_rows = batch_rows
-        self._one_topic = topics[0] if len(topics) == 1 else None
         self._ends = ends
         self._on_gap = on_gap
         self._alone = alone
@@ -140,13 +128,14 @@ class Reader:
             self._consumer = Consumer({**settings, **self._callbacks()})
         except (KafkaException, ValueError, TypeError) as error:
             raise client_error(error, config) from None
+        self._arrivals = arrivals(self._consumer, headers=headers)
         try:
             self._join(positions)
         except KafkaException as error:
-            self._consumer.close()
+            self.close()
             raise client_error(error, config, "The topic can't be read") from None
         except KafkaError:
-            self._consumer.close()
+            self.close()
             raise
 
     def _settings(self) -> Mapping[str, Any]:
@@ -198,6 +187,15 @@ class Reader:
         buffer.stop = low
 
     @property
+    def headers(self) -> bool:
+        """Whether the headers of the records are wanted."""
+        return self._arrivals.headers
+
+    @headers.setter
+    def headers(self, wanted: bool) -> None:
+        self._arrivals.headers = wanted
+
+    @property
     def positions(self) -> dict[Place, int]:
         """Where the chunks that have not been taken yet begin."""
         return {place: buffer.start for place, buffer in self._buffers.items()}
@@ -219,62 +217,35 @@ class Reader:
             If the broker refuses, or records were lost to retention.
         """
         try:
-            messages = self._consumer.consume(POLLED, timeout)
+            found = self._arrivals.poll(timeout)
         except KafkaException as error:
             raise client_error(error, self.config, "Reading failed") from None
-        self._linger = LINGER if len(messages) == POLLED else 0.0  # whoever has caught up does not wait for more
-        if not messages:
-            return
-        self._broker_error = ("", -OUTAGE)
-        if not any(map(Message.error, messages)):
-            self._sort(messages)
-            return
-        for is_event, run in groupby(messages, key=lambda m: m.error() is not None):  # in their order
-            if is_event:
-                for message in run:
-                    self._on_event(message)
+        self._linger = LINGER if self._arrivals.full else 0.0  # whoever has caught up does not wait for more
+        if found:
+            self._broker_error = ("", -OUTAGE)
+        for arrival in found:
+            if isinstance(arrival, Event):
+                self._on_event(arrival)
             else:
-                self._sort(list(run))
+                self._append(arrival.place, arrival.records)
 
-    def _sort(self, messages: list[Message]) -> None:
-        """Put records into the buffers of their partitions."""
-        places: Any = list(map(Message.partition, messages))
-        if self._one_topic is None:
-            places = list(zip(map(Message.topic, messages), places, strict=True))
-        if places.count(places[0]) == len(places):
-            self._append(self._place(places[0]), messages)
-            return
-        stop = 0
-        for found, run in groupby(places):
-            start, stop = stop, stop + sum(1 for _ in run)
-            self._append(self._place(found), messages[start:stop])
-
-    def _place(self, found: Any) -> Place:
-        return found if self._one_topic is None else (self._one_topic, found)
-
-    def _append(self, place: Place, messages: list[Message]) -> None:
+    def _append(self, place: Place, records: Records) -> None:
         buffer = self._buffers.get(place)
         if buffer is None or place in self._finished:  # another reader's by now, or read up to its end
             return
-        first, last = messages[0].offset(), messages[-1].offset()
+        first = int(records.offsets[0])
         if first < buffer.stop:  # fetched before a pause or seek, and fetched again
-            messages = [m for m in messages if m.offset() >= buffer.stop]
-            if not messages:
+            records = records.part(slice(int(np.searchsorted(records.offsets, buffer.stop)), None))
+            if not len(records):
                 return
         elif first > buffer.stop:
             self._check_hole(buffer, first)
         if buffer.start == buffer.stop:
             buffer.since = time.monotonic()
-        buffer.values += map(Message.value, messages)
-        buffer.keys += map(Message.key, messages)
-        if self.headers:
-            buffer.headers += map(Message.headers, messages)
-        buffer.runs.append(_offsets(messages, messages[0].offset(), last))
-        buffer.stamps.append(np.fromiter(map(TIME, map(Message.timestamp, messages)), np.int64, len(messages)))
-        buffer.stop = last + 1
-        self.high[place] = max(self.high[place], last + 1)
-        self.read[place] = self.read.get(place, 0) + len(messages)
-        self.pending += len(messages)
+        buffer.append(records)
+        self.high[place] = max(self.high[place], buffer.stop)
+        self.read[place] = self.read.get(place, 0) + len(records)
+        self.pending += len(records)
         if len(buffer) >= self._batch_rows:
             self._any_full = True
 
@@ -283,19 +254,18 @@ class Reader:
         if low > buffer.stop:
             self._lose(buffer, min(low, first))
 
-    def _on_event(self, message: Message) -> None:
-        error, place = message.error(), (message.topic(), message.partition())
+    def _on_event(self, event: Event) -> None:
+        error, place = event.error, event.place
         buffer = self._buffers.get(place)
-        unknown = buffer is None and message.partition() is not None and message.partition() >= 0
+        unknown = buffer is None and place[1] is not None and place[1] >= 0
         if unknown or place in self._finished:
             return
         if error.code() == ClientError._PARTITION_EOF and buffer is not None:
-            offset = message.offset()
-            self.high[place] = max(self.high[place], offset)
-            if offset > buffer.stop:
+            self.high[place] = max(self.high[place], event.offset)
+            if event.offset > buffer.stop:
                 if buffer.start == buffer.stop:
                     buffer.since = time.monotonic()
-                buffer.stop = offset
+                buffer.stop = event.offset
         elif error.code() in (ClientError._AUTO_OFFSET_RESET, ClientError.OFFSET_OUT_OF_RANGE) and buffer is not None:
             low, _ = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST)
             if low <= buffer.stop:
@@ -342,7 +312,7 @@ class Reader:
             chunk = self._finish(place, self._ends[place])
         rows = self._batch_rows
         if len(chunk) >= rows and chunk.start % rows:
-            aligned = int(np.searchsorted(chunk.offsets, chunk.start - chunk.start % rows + rows))
+            aligned = int(np.searchsorted(chunk.records.offsets, chunk.start - chunk.start % rows + rows))
             rows = aligned if 2 * aligned >= rows - chunk.start % rows else rows
         if len(chunk) <= rows:
             self._buffers[place] = Chunk(place, chunk.stop, chunk.stop)
@@ -426,6 +396,7 @@ class Reader:
 
     def close(self) -> None:
         """Close the consumer."""
+        self._arrivals.close()
         self._consumer.close()
 
     def _on_commit(self, error: Any, _parts: Sequence[TopicPartition]) -> None:
@@ -440,9 +411,3 @@ class Reader:
         if error.code() == ClientError._ALL_BROKERS_DOWN:  # follows the reason, and says less
             text = self.broker_error or text
         self._broker_error = (text, time.monotonic())
-
-
-def _offsets(messages: Sequence[Message], first: int, last: int) -> NDArray[np.int64]:
-    if last - first + 1 == len(messages):
-        return np.arange(first, last + 1)
-    return np.fromiter(map(Message.offset, messages), np.int64, len(messages))

@@ -119,10 +119,10 @@ class Task:
 
     def _work(self, chunk: Chunk) -> None:
         begin = time.perf_counter()
-        decoded = NOTHING
-        if chunk.values:
-            headers = chunk.headers if self.decoder.uses_headers else None
-            decoded = self.decoder.decode(chunk.values, headers)
+        decoded, records = NOTHING, chunk.records
+        if len(records):
+            headers = records.headers if self.decoder.uses_headers else None
+            decoded = self.decoder.decode(records.values, headers)
             self.reader.headers = self.decoder.uses_headers  # which the first records may have settled
         seconds = time.perf_counter() - begin
         batch, failure = batch_of(
@@ -133,7 +133,7 @@ class Task:
         )
         if batch.stop > batch.start:
             done = len(batch) + len(batch.refused)
-            size = size_of(chunk.values if failure is None else chunk.values[:done])
+            size = size_of(records.values if failure is None else records.values[:done])
             elsewhere = self._owner.hand_on(batch, size, seconds)
             if elsewhere is not None:
                 self.reader.move(chunk.place, elsewhere)

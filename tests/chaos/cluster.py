@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 
-from smlnb.cluster._mock_cluster import _library, library_path
+from smlnb.cluster._librdkafka import library, library_path
+from smlnb.cluster._mock_cluster import INTERFACE
 
 __all__ = ["BROKERS", "Cluster"]
 
@@ -16,23 +17,23 @@ class Cluster:
     """A cluster of brokers; every call must come before :meth:`stop`."""
 
     def __init__(self) -> None:
-        library = self._library = _library(library_path())
-        library.rd_kafka_mock_partition_set_leader.argtypes = (POINTER, TEXT, INT, INT)
-        library.rd_kafka_mock_broker_set_down.argtypes = (POINTER, INT)
-        library.rd_kafka_mock_broker_set_up.argtypes = (POINTER, INT)
-        library.rd_kafka_mock_push_request_errors_array.restype = None
-        library.rd_kafka_mock_push_request_errors_array.argtypes = (
+        found = self._library = library(library_path(), INTERFACE)
+        found.rd_kafka_mock_partition_set_leader.argtypes = (POINTER, TEXT, INT, INT)
+        found.rd_kafka_mock_broker_set_down.argtypes = (POINTER, INT)
+        found.rd_kafka_mock_broker_set_up.argtypes = (POINTER, INT)
+        found.rd_kafka_mock_push_request_errors_array.restype = None
+        found.rd_kafka_mock_push_request_errors_array.argtypes = (
             POINTER,
             ctypes.c_int16,
             ctypes.c_size_t,
             ctypes.POINTER(ctypes.c_int),
         )
         text = ctypes.create_string_buffer(512)
-        configuration = library.rd_kafka_conf_new()
-        library.rd_kafka_conf_set(configuration, b"log_level", b"0", text, len(text))
-        self._client = library.rd_kafka_new(0, configuration, text, len(text))
-        self._cluster = library.rd_kafka_mock_cluster_new(self._client, BROKERS)
-        self.bootstrap_servers: str = library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
+        configuration = found.rd_kafka_conf_new()
+        found.rd_kafka_conf_set(configuration, b"log_level", b"0", text, len(text))
+        self._client = found.rd_kafka_new(0, configuration, text, len(text))
+        self._cluster = found.rd_kafka_mock_cluster_new(self._client, BROKERS)
+        self.bootstrap_servers: str = found.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
 
     def create(self, topic: str, partitions: int) -> None:
         """Create a topic that every broker has."""

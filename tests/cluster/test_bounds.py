@@ -8,6 +8,7 @@ from confluent_kafka import Producer
 
 from smlnb import Project, connect
 from smlnb.cluster.bounds import Bounds
+from smlnb.cluster.topics import watermarks
 from smlnb.errors import BrokerLimitError, ConfigError, StateMachineError
 from tests.ingest.writing import Collected, numbers, produce
 from tests.waiting import eventually
@@ -125,6 +126,8 @@ def test_a_backfill_goes_to_a_time_and_over_the_markers_of_transactions(kafka, c
     when = 0
     for begin, keep in ((0, True), (10, False), (20, True)):
         if begin == 20:
+            where = {"bootstrap_servers": kafka.bootstrap_servers}
+            eventually(lambda: watermarks(topic_name, **where)[0][1] == 22, 30, "the marker of the aborted transaction")
             when = int(time.time() * 1000) + 1
             eventually(lambda when=when: time.time() * 1000 > when + 1, 5, "the next millisecond")
         producer.begin_transaction()

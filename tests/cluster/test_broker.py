@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from streamz import Stream
 
 from smlnb import list_topics, replay
-from smlnb.cluster import _mock_cluster
+from smlnb.cluster import _librdkafka, _mock_cluster
 from smlnb.cluster.broker import LIMITS, LocalBroker, broker_limit, check_limit, check_settings, find_broker, is_local
 from smlnb.errors import BrokerLimitError, BrokerUnavailableError, StateMachineError, TopicError
 from tests.waiting import eventually
@@ -44,7 +44,7 @@ def threads():
 
 @pytest.fixture
 def without_library(monkeypatch, tmp_path):
-    monkeypatch.setattr(_mock_cluster.confluent_kafka, "__file__", str(tmp_path / "confluent_kafka" / "__init__.py"))
+    monkeypatch.setattr(_librdkafka.confluent_kafka, "__file__", str(tmp_path / "confluent_kafka" / "__init__.py"))
 
 
 def test_records_go_in_and_come_out(local_broker, topic_name):
@@ -226,7 +226,7 @@ def test_the_library_is_found_in_the_wheels_of_linux_macos_and_windows(tmp_path,
     library = tmp_path / wheel
     library.parent.mkdir(parents=True)
     library.touch()
-    assert _mock_cluster.library_path(tmp_path) == library
+    assert _librdkafka.library_path(tmp_path) == library
 
 
 def test_a_library_without_the_broker_is_not_used(tmp_path, monkeypatch):

@@ -1,0 +1,193 @@
+"""What a poll of the client brings: runs of records of one partition, and what the broker has to say.
+
+There are two ways. The client makes an object of each message; or, with :mod:`smlnb.native`, thousands of messages are
+copied into columns at once, at half the cost and without holding up other threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from confluent_kafka import Consumer, Message
+from confluent_kafka import KafkaError as ClientError
+from numpy.typing import NDArray
+
+from smlnb import native
+from smlnb.cluster._librdkafka import LibraryError, addresses, client_address
+from smlnb.formats.payloads import Payloads
+from smlnb.ingest.chunk import Place
+from smlnb.ingest.records import Records
+
+__all__ = ["Arrivals", "ByMessage", "Event", "InBulk", "Run"]
+
+MESSAGES = 500  # objects per call; fewer or more are slower
+BULK = 2_000  # messages per call; their bytes fit the processor's cache
+AGAIN = 0.1  # seconds; sending a partition costs 0.3 microseconds
+TIME = itemgetter(1)  # of a timestamp, whose other part is its type
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Records of one partition, one after the other."""
+
+    place: Place
+    records: Records
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What the broker says of a partition, or of itself: then the partition is negative."""
+
+    place: Place
+    error: ClientError
+    offset: int
+
+
+Arrivals = list[Run | Event]
+
+
+class ByMessage:
+    """Polls by the client's message objects, which are taken apart and freed at once: kept, they cost twice as much.
+
+    Parameters
+    ----------
+    consumer : Consumer
+    headers : bool
+        Whether the headers of the records are wanted.
+
+    Attributes
+    ----------
+    full : bool
+        Whether the last poll brought as much as it may: then there is more.
+    """
+
+    def __init__(self, consumer: Consumer, *, headers: bool) -> None:
+        self.headers = headers
+        self.full = False
+        self._consumer = consumer
+
+    def poll(self, timeout: float) -> Arrivals:
+        """Return what has come, in its order; wait for at most ``timeout`` seconds.
+
+        Raises
+        ------
+        KafkaException
+            If the broker refuses.
+        """
+        messages = self._consumer.consume(MESSAGES, timeout)
+        self.full = len(messages) == MESSAGES
+        found: Arrivals = []
+        for (topic, partition, is_event), run in groupby(messages, key=_place):
+            if is_event:
+                found += map(_event, run)
+            else:
+                found.append(Run((topic, partition), _records(list(run), headers=self.headers)))
+        return found
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class InBulk:
+    """Polls by a queue of librdkafka's, to which the partitions are sent.
+
+    The client goes on being polled, as it calls us back from there, and what comes of a partition at first comes by
+    that way. From then on the partition is sent to the queue, which is read only when nothing is left of before: the
+    order is kept. A partition that is assigned anew is sent nowhere by librdkafka, so it is sent here again; its
+    records wait for that.
+
+    Parameters
+    ----------
+    consumer : Consumer
+    headers : bool
+
+    Raises
+    ------
+    LibraryError
+        If the installed client is not known well enough for that.
+    """
+
+    def __init__(self, consumer: Consumer, *, headers: bool) -> None:
+        from smlnb.native.messages import FUNCTIONS, Queue
+
+        self._direct = ByMessage(consumer, headers=headers)
+        self._queue = Queue(client_address(consumer), addresses(FUNCTIONS), BULK)
+        self._sent_here: set[Place] = set()
+        self._sent = 0.0  # when that was made sure of
+        self.headers = headers
+        self.full = False
+
+    def poll(self, timeout: float) -> Arrivals:
+        """Return what has come, in its order; see :meth:`ByMessage.poll`."""
+        self._direct.headers = self.headers
+        found = self._direct.poll(0)
+        self._send_here({arrival.place for arrival in found if isinstance(arrival, Run)})
+        if found:
+            self.full = self._direct.full
+            return found
+        taken = self._queue.take(int(timeout * 1000), self.headers)
+        if taken is None:
+            self.full = False
+            return []
+        runs, offsets, times, values, keys, headers = taken
+        records = Records(offsets, times, Payloads(*values), Payloads(*keys), headers)
+        self.full = len(records) == BULK
+        return [
+            Run((topic, partition), records.part(what))
+            if isinstance(what, slice)
+            else Event((topic, partition), ClientError(*what[:2]), what[2])
+            for topic, partition, what in runs
+        ]
+
+    def _send_here(self, places: set[Place]) -> None:
+        now = time.monotonic()
+        if now - self._sent >= AGAIN:
+            places, self._sent = places | self._sent_here, now
+        for place in places:
+            self._queue.redirect(*place)
+        self._sent_here |= places
+
+    def close(self) -> None:
+        """Give the queue back, before the consumer is closed."""
+        self._queue.close()
+
+
+def arrivals(consumer: Consumer, *, headers: bool) -> ByMessage | InBulk:
+    """Return the better way that there is here."""
+    if native.AVAILABLE:
+        try:
+            return InBulk(consumer, headers=headers)
+        except LibraryError:
+            pass  # a client built against a librdkafka of the system
+    return ByMessage(consumer, headers=headers)
+
+
+def _place(message: Message) -> tuple[str, int, bool]:
+    return message.topic(), message.partition(), message.error() is not None
+
+
+def _event(message: Message) -> Event:
+    return Event((message.topic(), message.partition()), message.error(), message.offset())
+
+
+def _records(messages: list[Message], *, headers: bool) -> Records:
+    return Records(
+        _offsets(messages),
+        np.fromiter(map(TIME, map(Message.timestamp, messages)), np.int64, len(messages)),
+        list(map(Message.value, messages)),
+        list(map(Message.key, messages)),
+        list(map(Message.headers, messages)) if headers else None,
+    )
+
+
+def _offsets(messages: Sequence[Any]) -> NDArray[np.int64]:
+    first, last = messages[0].offset(), messages[-1].offset()
+    if last - first + 1 == len(messages):
+        return np.arange(first, last + 1)
+    return np.fromiter(map(Message.offset, messages), np.int64, len(messages))
