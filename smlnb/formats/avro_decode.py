@@ -127,17 +127,17 @@ class AvroWriter:
         if self._flat is None:
             return self._one_by_one(bodies)
         bad: dict[int, str] = {}
-        batches = self._halved(self._flat, bodies, 0, bad)
+        batches = self._halved(self._flat, self._flat.packed(bodies), 0, bad)
         return (pa.concat_batches(batches) if len(batches) > 1 else batches[0] if batches else self._none()), bad
 
     def decode_framed(self, values: Sequence[bytes | None], frame: bytes) -> pa.RecordBatch | None:
         """Return the columns of values with the frame before their bodies; None if anything is unlike the others."""
-        return None if self._flat is None else self._flat.decode_framed(values, frame)
+        return None if self._flat is None else self._flat.decode(values, frame)
 
     def _none(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_pylist([], schema=self._arrow)
 
-    def _halved(self, flat: FlatAvro, bodies: list[bytes], first: int, bad: dict[int, str]) -> list[pa.RecordBatch]:
+    def _halved(self, flat: FlatAvro, bodies: Sequence[bytes], first: int, bad: dict[int, str]) -> list[pa.RecordBatch]:
         """Decode by halves, down to the single bodies that are broken."""
         batch = flat.decode(bodies)
         if batch is not None:

@@ -1,28 +1,37 @@
 """Avro records of plain fields to columns, a batch at a time: all of them, or none if there is anything wrong.
 
-pyruhvro decodes several million a second, but does not look at what follows a record. So the lengths that the columns
-would have in Avro are added up, and compared with what there was: a record that is longer than it need be, or followed
-by anything, is found so.
+They are read by compiled code of this package, or by pyruhvro where there is none. Both take the same records: those
+written as all libraries write them. What is broken, or written in a strange way, is left to slower code.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyruhvro
-from numpy.typing import NDArray
 
-from smlnb.cluster.registry import FRAME
-from smlnb.formats.avro_types import flat_schema
+from smlnb.formats.avro_compiled import CompiledReader
+from smlnb.formats.avro_pyruhvro import PyruhvroReader
+from smlnb.formats.avro_types import FlatField, flat_fields
+from smlnb.native import AVAILABLE
 
-__all__ = ["FlatAvro"]
+__all__ = ["FlatAvro", "FlatReader"]
 
-_FIXED: Mapping[str, int] = {"boolean": 1, "float": 4, "double": 8}
+
+class FlatReader(Protocol):
+    """Reads records of plain fields."""
+
+    def packed(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the values in the form that is read, and cut, at the least cost."""
+        ...
+
+    def read(self, values: Sequence[bytes | None], frame: bytes = b"") -> list[pa.Array] | None:
+        """Return the columns, before they are cast, of values that are a frame and one record each.
+
+        None, or an error of Arrow, if any value is not, or not written in as few bytes as it needs.
+        """
+        ...
 
 
 class FlatAvro:
@@ -30,12 +39,11 @@ class FlatAvro:
 
     Parameters
     ----------
-    text : str
-        The schema without logical types, as JSON.
-    casts : sequence of tuples of pyarrow.DataType
-        What each column is cast through.
+    fields : sequence of FlatField
     target : pyarrow.Schema
         The columns.
+    compiled : bool
+        Whether compiled code reads them.
 
     Examples
     --------
@@ -44,94 +52,42 @@ class FlatAvro:
     >>> flat.decode([b"\x02\x54", b"\x00"]).to_pydict()
     {'x': [42, None]}
     >>> flat.decode([b"\x02\x54", b"\x00 and more"])
-    >>> flat.decode_framed([b"\0\0\0\0\7\x02\x54"], b"\0\0\0\0\7").to_pydict()
+    >>> flat.decode([b"\0\0\0\0\7\x02\x54"], b"\0\0\0\0\7").to_pydict()
     {'x': [42]}
     """
 
-    def __init__(self, text: str, casts: Sequence[Sequence[pa.DataType]], target: pa.Schema) -> None:
-        fields = json.loads(text)["fields"]
-        free = max((field["name"] for field in fields), key=len, default="") + "_"  # no field has such a long name
-        frame = [{"name": free, "type": "boolean"}, {"name": free + "_", "type": "float"}]
-        self._text = text
-        self._framed = json.dumps({"type": "record", "name": "r", "fields": [*frame, *fields]})
-        self._kinds = [_kind(field["type"]) for field in fields]
-        self._casts, self._target = casts, target
+    def __init__(self, fields: Sequence[FlatField], target: pa.Schema, *, compiled: bool = AVAILABLE) -> None:
+        self._reader: FlatReader = CompiledReader(fields) if compiled else PyruhvroReader(fields)
+        self._casts = [(*field.through, column.type) for field, column in zip(fields, target, strict=True)]
+        self._target = target
 
     @classmethod
-    def of(cls, schema: Any, target: pa.Schema) -> FlatAvro | None:
+    def of(cls, schema: Any, target: pa.Schema, *, compiled: bool = AVAILABLE) -> FlatAvro | None:
         """Return what decodes a schema that fastavro has parsed; None if its fields are not plain."""
-        found = flat_schema(schema) if isinstance(schema, dict) else None
-        return None if found is None else cls(*found, target)
+        fields = flat_fields(schema) if isinstance(schema, dict) else None
+        return None if fields is None else cls(fields, target, compiled=compiled)
 
-    def decode(self, bodies: Sequence[bytes]) -> pa.RecordBatch | None:
-        """Decode all, or return None if any is broken or longer than its record."""
-        try:
-            return self._checked(pyruhvro.deserialize_array(bodies, self._text).columns, bodies)
-        except ValueError:  # what pyruhvro raises; Arrow's are of this kind, too
-            return None
+    def packed(self, bodies: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the values in the form that is decoded, and cut, at the least cost."""
+        return self._reader.packed(bodies)
 
-    def decode_framed(self, values: Sequence[bytes | None], frame: bytes) -> pa.RecordBatch | None:
-        """Decode values that begin with the same zero and id, or return None if any is broken, or begins otherwise.
+    def decode(self, values: Sequence[bytes | None], frame: bytes = b"") -> pa.RecordBatch | None:
+        """Decode values that begin with the frame; None if any is broken, longer than its record, or begins otherwise.
 
-        The frame is decoded along, as a boolean and four bytes more: taking it off each value would cost as much as
-        everything else here together.
+        Parameters
+        ----------
+        values : sequence of bytes or None
+        frame : bytes
+            A zero and the id of the schema, or nothing.
         """
         try:
-            first, second, *columns = pyruhvro.deserialize_array(values, self._framed).columns
-            name = int.from_bytes(frame[1:], "little")
-            if first.true_count or (second.to_numpy().view("<u4") != name).any():
+            columns = self._reader.read(values, frame)
+            if columns is None:
                 return None
-            return self._checked(columns, values, FRAME)
-        except (ValueError, TypeError):  # or there is a tombstone
+            columns = [_cast(c, through) for c, through in zip(columns, self._casts, strict=True)]
+        except pa.ArrowInvalid:  # what can't be cast, or is no UTF-8
             return None
-
-    def _checked(self, columns: Sequence[pa.Array], values: Sequence[Any], frame: int = 0) -> pa.RecordBatch | None:
-        """Return the columns under their names; None if the values are longer than these."""
-        length = frame * len(values)
-        for column, (kind, nullable) in zip(columns, self._kinds, strict=True):
-            length += nullable * len(column) + _length(column, kind)
-        if length != len(b"".join(values)):  # half of what it takes to add the lengths up
-            return None
-        return pa.RecordBatch.from_arrays(
-            [_cast(c, (*t, f.type)) for c, t, f in zip(columns, self._casts, self._target, strict=True)],
-            schema=self._target,
-        )
-
-
-def _kind(kind: str | list[str]) -> tuple[str, bool]:
-    """Return the type of a field, and whether it may be null: then one byte says which it is."""
-    return (kind, False) if isinstance(kind, str) else (next(k for k in kind if k != "null"), True)
-
-
-def _length(column: pa.Array, kind: str) -> int:
-    """Return how many bytes the values of a column take in Avro."""
-    if column.null_count:
-        column = column.drop_null()
-    if kind in _FIXED:
-        return _FIXED[kind] * len(column)
-    if kind == "string":
-        column.validate(full=True)  # that it is UTF-8
-        lengths = pc.binary_length(column).to_numpy()
-        return int(lengths.sum()) + _length_of_numbers(lengths)
-    return _length_of_numbers(column.to_numpy())
-
-
-def _length_of_numbers(numbers: NDArray[Any]) -> int:
-    """Return how many bytes whole numbers take: 7 bits each, of which one is the sign.
-
-    Examples
-    --------
-    >>> _length_of_numbers(np.array([0, 63, 64, -64, -65, 2**63 - 1]))
-    17
-    """
-    length = len(numbers)
-    lowest, highest = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    bound = 64
-    while lowest < -bound or highest >= bound:
-        length += int(np.count_nonzero(numbers < -bound)) if lowest < -bound else 0
-        length += int(np.count_nonzero(numbers >= bound)) if highest >= bound else 0
-        bound <<= 7
-    return length
+        return pa.RecordBatch.from_arrays(columns, schema=self._target)
 
 
 def _cast(column: pa.Array, through: Sequence[pa.DataType]) -> pa.Array:

@@ -6,7 +6,7 @@ import json
 import struct
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from smlnb.errors import SchemaError
 
-__all__ = ["MAX_DEPTH", "MAX_FIELDS", "Leaf", "flat_schema", "leaves_of"]
+__all__ = ["MAX_DEPTH", "MAX_FIELDS", "FlatField", "Leaf", "flat_fields", "leaves_of"]
 
 MAX_DEPTH = 8  # levels of records that become columns; what lies deeper is kept as JSON text
 MAX_FIELDS = 4_096
@@ -87,7 +87,14 @@ _LOGICAL: Mapping[tuple[str, str | None], Column] = {  # by the type that carrie
     ("long", "local-timestamp-micros"): (pa.timestamp("us"), None),
     ("long", "local-timestamp-nanos"): (pa.timestamp("ns"), None),
 }
-_FLAT = frozenset({"boolean", "int", "long", "float", "double", "string"})
+_FLAT: Mapping[str, str] = {  # and how they are written
+    "boolean": "boolean",
+    "int": "long",
+    "long": "long",
+    "float": "float",
+    "double": "double",
+    "string": "string",
+}
 _FLAT_LOGICAL: Mapping[
     str, tuple[pa.DataType, ...]
 ] = {  # what they are cast through in Arrow, before the type of the column
@@ -109,42 +116,57 @@ def _as_text(value: Any) -> str:
 _TEXT: Column = (pa.string(), _as_text)
 
 
-def flat_schema(schema: Mapping[str, Any]) -> tuple[str, list[tuple[pa.DataType, ...]]] | None:
-    """Return the schema without logical types, and for each field what it is cast through; None if it is not flat.
+@dataclass(frozen=True, slots=True)
+class FlatField:
+    """A field of a record that holds no more than one plain value.
+
+    Attributes
+    ----------
+    kind : {"boolean", "long", "float", "double", "string"}
+        How it is written; an int is written as a long is.
+    null : int, optional
+        The index of null in its union of two; None if it can't be null.
+    through : tuple of pyarrow.DataType
+        What its values are cast through in Arrow, before the type of the column.
+    """
+
+    kind: str
+    null: int | None = None
+    through: tuple[pa.DataType, ...] = ()
+
+
+def flat_fields(schema: Mapping[str, Any]) -> list[FlatField] | None:
+    """Return the fields of a flat schema; None if it is not flat.
 
     A schema is flat if every field is a plain number, boolean or string, or a date or timestamp, or may be null, too.
 
     Examples
     --------
-    >>> flat_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": ["null", "double"]}]})[1]
-    [()]
-    >>> flat_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": "bytes"}]})
+    >>> flat_fields({"type": "record", "name": "r", "fields": [{"name": "x", "type": ["null", "int"]}]})
+    [FlatField(kind='long', null=0, through=())]
+    >>> flat_fields({"type": "record", "name": "r", "fields": [{"name": "x", "type": "bytes"}]})
     """
     if schema.get("type") != "record":
         return None
-    plain, casts = [], []
-    for one in schema["fields"]:
-        found = _flat_type(one["type"])
-        if found is None:
-            return None
-        plain.append({"name": one["name"], "type": found[0]})
-        casts.append(found[1])
-    return json.dumps({"type": "record", "name": "r", "fields": plain}), casts
+    fields = [_flat_field(one["type"]) for one in schema["fields"]]
+    return None if None in fields else [f for f in fields if f is not None]
 
 
-def _flat_type(kind: Any) -> tuple[Any, tuple[pa.DataType, ...]] | None:
+def _flat_field(kind: Any) -> FlatField | None:
     if isinstance(kind, list):
-        if len(kind) != 2 or "null" not in kind:
+        if len(kind) != 2 or kind.count("null") != 1:
             return None
-        found = [("null", ()) if k == "null" else _flat_type(k) for k in kind]
-        (other,) = [f for f in found if f is None or f[0] != "null"] or [None]
-        return None if other is None else ([f[0] for f in found if f], other[1])
+        null = kind.index("null")
+        found = _flat_field(kind[1 - null])
+        return None if found is None else replace(found, null=null)
     if isinstance(kind, dict):
         base, logical = kind["type"], kind.get("logicalType")
-        if base not in _FLAT or logical is None or (base, logical) not in _LOGICAL:
-            return (base, ()) if isinstance(base, str) and base in _FLAT else None
-        return (base, _FLAT_LOGICAL[logical]) if logical in _FLAT_LOGICAL else None
-    return (kind, ()) if kind in _FLAT else None
+        if not isinstance(base, str) or base not in _FLAT:
+            return None
+        if logical is None or (base, logical) not in _LOGICAL:
+            return FlatField(_FLAT[base])
+        return FlatField(_FLAT[base], None, _FLAT_LOGICAL[logical]) if logical in _FLAT_LOGICAL else None
+    return FlatField(_FLAT[kind]) if kind in _FLAT else None
 
 
 def leaves_of(schema: Any, named: Named) -> list[Leaf]:

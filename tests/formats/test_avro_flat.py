@@ -54,7 +54,7 @@ def encoded(schema, record):
 def test_what_was_written_is_read_with_and_without_frames(drawn):
     flat, records, bodies = drawn
     assert flat.decode(bodies).to_pylist() == records
-    assert flat.decode_framed([FRAME + body for body in bodies], FRAME).to_pylist() == records
+    assert flat.decode([FRAME + body for body in bodies], FRAME).to_pylist() == records
 
 
 @law_settings
@@ -65,7 +65,7 @@ def test_nothing_comes_of_a_batch_in_which_one_record_is_cut_or_followed_by_anyt
     for damaged in (bodies[at] + data.draw(st.binary(min_size=1, max_size=3)), bodies[at][:-1]):
         batch = [*bodies[:at], damaged, *bodies[at + 1 :]]
         assert flat.decode(batch) is None
-        assert flat.decode_framed([FRAME + body for body in batch], FRAME) is None
+        assert flat.decode([FRAME + body for body in batch], FRAME) is None
 
 
 @law_settings
@@ -75,14 +75,14 @@ def test_nothing_comes_of_a_batch_with_two_frames(drawn, data):
     at = data.draw(st.integers(0, len(bodies) - 1))
     other = data.draw(st.binary(min_size=5, max_size=5).filter(lambda frame: frame != FRAME))
     values = [(other if i == at else FRAME) + body for i, body in enumerate(bodies)]
-    assert flat.decode_framed(values, FRAME) is None
+    assert flat.decode(values, FRAME) is None
 
 
 @pytest.mark.parametrize("value", [None, b"", FRAME, FRAME[:3], bytes([1, *range(16)])])
 def test_nothing_comes_of_a_batch_with_a_value_that_holds_no_record(value):
     schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": "long"}]})
     flat = FlatAvro.of(schema, pa.schema([("x", pa.int64())]))
-    assert flat.decode_framed([FRAME + b"\2", value], FRAME) is None
+    assert flat.decode([FRAME + b"\2", value], FRAME) is None
 
 
 def test_a_whole_number_written_in_more_bytes_than_it_needs_is_left_to_others():
