@@ -8,17 +8,37 @@ module        does                                           without it
 ``messages``  takes many messages of librdkafka at once      confluent-kafka's message objects
 ============  =============================================  ============================================
 
-They are compiled when smlnb is installed, if there is a C compiler. With ``SMLNB_NATIVE=0`` in the environment they are
-not used.
+They are compiled when smlnb is installed, if there is a C compiler. All are used or none: none with ``SMLNB_NATIVE=0``
+in the environment, and none where a source was changed since it was compiled. ``smlnb --version`` tells.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
-__all__ = ["AVAILABLE"]
+__all__ = ["AVAILABLE", "MODULES", "UNAVAILABLE"]
 
-AVAILABLE = os.environ.get("SMLNB_NATIVE") != "0" and all(
-    find_spec(f"{__name__}.{name}") is not None for name in ("avro", "json", "messages")
-)
+MODULES = ("avro", "json", "messages")
+
+
+def _unavailable() -> str:
+    """Return why the compiled modules are not used, or nothing; none of them is imported for it."""
+    if os.environ.get("SMLNB_NATIVE") == "0":
+        return "SMLNB_NATIVE=0"
+    if sys.byteorder != "little" or sys.maxsize < 2**63 - 1:
+        return "made for 64-bit little-endian machines"
+    for name in MODULES:
+        spec = find_spec(f"{__name__}.{name}")
+        if spec is None or spec.origin is None:
+            return f"{name} was not compiled when smlnb was installed, which needs a C compiler"
+        module, source = Path(spec.origin), Path(__file__).with_name(f"{name}.pyx")
+        if source.exists() and source.stat().st_mtime_ns > module.stat().st_mtime_ns:
+            return f"{source.name} was changed since it was compiled; install smlnb again"
+    return ""
+
+
+UNAVAILABLE = _unavailable()
+AVAILABLE = not UNAVAILABLE
