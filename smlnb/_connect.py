@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 from rich.console import Console, RenderableType
@@ -12,11 +12,16 @@ from rich.text import Text
 
 import smlnb
 from smlnb._command import running, stopped_by_signals
-from smlnb.errors import SchemaError, WorkspaceError
+from smlnb.errors import BadRecordsError, DecodeError, SchemaError, WorkspaceError
 from smlnb.ingest.metrics import Metrics
 from smlnb.terminal import connect_view, connector_view, follow
 
 __all__ = ["connect_configuration", "connect_topic"]
+
+_ADVICE: Final = (
+    "Go on with --on-malformed skip, which leaves such records out, or --on-malformed dead_letter, which writes them "
+    "to a topic of their own."
+)
 
 
 def connect_topic(
@@ -54,6 +59,9 @@ def connect_topic(
         with stopped_by_signals() as stop, running():
             try:
                 follow(feed, stop, show=view, until_caught_up=until_caught_up)
+            except (BadRecordsError, DecodeError) as error:
+                error.advising(_ADVICE)
+                raise
             finally:
                 feed.stop()
             last = feed.metrics.checkpoint

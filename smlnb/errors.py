@@ -67,9 +67,31 @@ __all__ = [
 
 
 class SmlnbError(Exception):
-    """Everything that smlnb raises on purpose."""
+    """Everything that smlnb raises on purpose.
+
+    Attributes
+    ----------
+    advice : str
+        What to do, the end of the message, where that depends on who runs what has failed: in Python it is a call, at
+        the command line an option, for a connector a key.
+
+    Examples
+    --------
+    >>> error = SmlnbError("It has stopped.").advising("Call restart().")
+    >>> str(error), str(error.advising("Give --restart."))
+    ('It has stopped. Call restart().', 'It has stopped. Give --restart.')
+    """
 
     code: ClassVar[str] = "smlnb-E000"
+    advice: str = ""
+
+    def advising(self, advice: str) -> Self:
+        """Say what to do in these words, and no longer in those of before; return the error."""
+        self.advice = advice
+        return self
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} {self.advice}".rstrip()
 
 
 class SchemaError(SmlnbError, ValueError):

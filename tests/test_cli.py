@@ -299,6 +299,21 @@ def test_a_poison_record_ends_connect_with_its_place_and_the_rest_is_kept(run, l
     assert (result.exit_code, "2 records learned" in result.stdout) == (0, True)
 
 
+def test_what_to_do_about_a_record_is_said_in_the_words_of_the_command_line(run, local_broker, topic_name, tmp_path):
+    there = ["-w", "plant.db", "-b", local_broker.bootstrap_servers, "--until-caught-up"]
+    produce(local_broker, topic_name, [b'{"x": 1}', b'{"x": 2}'])
+    assert run("connect", "-t", topic_name, "-p", "plant", "--types", "C", *there).exit_code == 0
+    produce(local_broker, topic_name, [b'{"x": "text"}'])
+    wrong = run("connect", "-t", topic_name, "-p", "plant", *there)
+    assert "offset 2" in wrong.stderr
+    assert "--on-malformed skip" in wrong.stderr
+    assert "restart(" not in wrong.stderr
+    (tmp_path / "sink.json").write_text(json.dumps({"topics": topic_name, "sml.project": "plant"}))
+    wrong = run("connect", "sink.json", *there)
+    assert "behavior.on.malformed.documents=ignore" in wrong.stderr
+    assert "restart(" not in wrong.stderr
+
+
 def test_a_project_made_with_wrong_types_is_not_kept(run, local_broker, topic_name):
     there = ["-w", "plant.db", "-b", local_broker.bootstrap_servers, "--until-caught-up"]
     smlnb.replay({"x": [1.0], "y": [2.0]}, topic_name, bootstrap_servers=there[3], block=True, progress=False)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import Final
 
 from smlnb.cluster.config import KafkaConfig
 from smlnb.cluster.topics import list_topics, watermarks
 from smlnb.connector.projects import ConnectorProjects
 from smlnb.connector.settings import Settings
-from smlnb.errors import BrokerUnavailableError, TopicError
+from smlnb.errors import BadRecordsError, BrokerUnavailableError, DecodeError, TopicError
 from smlnb.ingest.feed import Feed, connect
 from smlnb.ingest.metrics import Metrics
 
 __all__ = ["ConnectorFeeds"]
 
 Place = tuple[str, int]
+
+_ADVICE: Final = (
+    "Go on with behavior.on.malformed.documents=ignore, which leaves such records out, or name a topic that keeps them "
+    "by errors.deadletterqueue.topic.name."
+)
 
 
 class ConnectorFeeds:
@@ -88,7 +94,7 @@ class ConnectorFeeds:
                 return error
             done = self._projects.guess_types(error)
             if done is None:
-                raise error
+                raise error if not isinstance(error, BadRecordsError | DecodeError) else error.advising(_ADVICE)
             self._say(done)
             self.stop()
             topics, self.all = self.topics, ()

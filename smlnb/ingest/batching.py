@@ -36,7 +36,8 @@ def batch_of(
         data, rows, refused = data.slice(0, kept), rows[:kept], tuple(r for r in refused if r[0] < first)
         stop = int(offsets[first])
         failure = DecodeError(
-            f"{topic}[{partition}] offset {stop} can't be decoded: {reason}. Reading stopped before this record. "
+            f"{topic}[{partition}] offset {stop} can't be decoded: {reason}. Reading stopped before this record.",
+        ).advising(
             "Go on with restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which "
             f"writes them to {dead_letter_topic!r}.",
         )

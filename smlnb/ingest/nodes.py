@@ -129,9 +129,10 @@ class learn(Kept):  # noqa: N801 - streamz names its nodes like functions
         except BadRecordsError as error:
             if self.on_bad == "raise":
                 raise BadRecordsError(
-                    f"{error.refused[0].reason} Nothing of its batch was learned. Go on with "
-                    "restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which keeps them.",
-                    error.refused,
+                    f"{error.refused[0].reason} Nothing of its batch was learned.", error.refused
+                ).advising(
+                    "Go on with restart(on_malformed='skip'), which leaves such records out, or 'dead_letter', which "
+                    "keeps them.",
                 ) from None
             written = error.refused
         if self.dead_letters is not None:

@@ -14,6 +14,7 @@ from smlnb.cluster.topics import ensure_topic, watermarks
 from smlnb.errors import ConfigError, ModelError, TopicError
 from smlnb.ingest.kafka import from_kafka_arrow
 from smlnb.ingest.metrics import Metrics
+from smlnb.ingest.task import Policy
 from smlnb.score.encode import encoder
 from smlnb.score.nodes import score
 from smlnb.score.position import committed
@@ -104,7 +105,7 @@ class Scorer(Stoppable):
         start: Literal["earliest", "latest"] = "earliest",
         top: int = 3,
         warm_up: int = 500,
-        on_malformed: Literal["skip", "stop", "dead_letter"] = "skip",
+        on_malformed: Policy = "skip",
         batch_rows: int = 5_000,
     ) -> None:
         lacking = [m for m in _METHODS if not hasattr(model, m)]
@@ -182,9 +183,11 @@ class Scorer(Stoppable):
             self._into.destroy()
             self._into = None
 
-    def restart(self) -> Self:
-        """Stop, then go on where it stopped."""
+    def restart(self, *, on_malformed: Policy | None = None) -> Self:
+        """Stop, then go on where it stopped; with another policy for malformed records, if one is given."""
         self.stop()
+        if on_malformed is not None:
+            self._from.on_malformed = on_malformed
         return self.start()
 
     def wait(self, rows: int | None = None, timeout: float | None = None) -> None:

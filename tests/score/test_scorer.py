@@ -210,6 +210,10 @@ def test_if_asked_it_stops_at_a_poison_record_and_wait_says_why(local_broker, to
         assert scorer.state == "failed"
         assert isinstance(scorer.error, DecodeError)
         assert "offset 4" in scorer._repr_html_()
+        produce(local_broker, source, rows(2))
+        scorer.restart(on_malformed="skip")
+        scorer.wait(timeout=60)
+        assert (scorer.metrics.rows, scorer.metrics.refused) == (6, 1)
 
 
 def test_records_without_an_input_have_a_score(local_broker, topics, create_topic, produce, read, model):
