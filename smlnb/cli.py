@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 import smlnb
+from smlnb import native
 from smlnb._arguments import Config, FormatOptions, Servers, format_options
 from smlnb._command import Commands, RunFailedError, running, stopped_by_signals
 from smlnb._topics import lag, peek, topics
@@ -39,7 +40,8 @@ CaughtUp = Annotated[bool, typer.Option("--until-caught-up", help="End when all 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"smlnb {smlnb.__version__}")
+        compiled = "yes" if native.AVAILABLE else f"no, {native.UNAVAILABLE}"
+        typer.echo(f"smlnb {smlnb.__version__} (compiled: {compiled})")
         raise typer.Exit
 
 

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import smlnb
+from smlnb import native
 from smlnb.cli import app
 from smlnb.demo import Demo
 from tests.connector.article import article
@@ -87,7 +88,8 @@ def test_without_a_command_the_commands_are_listed(run):
 
 
 def test_the_version_is_printed(run):
-    assert run("--version").stdout.strip() == f"smlnb {smlnb.__version__}"
+    compiled = "yes" if native.AVAILABLE else f"no, {native.UNAVAILABLE}"
+    assert run("--version").stdout.strip() == f"smlnb {smlnb.__version__} (compiled: {compiled})"
 
 
 def test_the_demonstration_prints_one_json_object_and_nothing_else_on_stdout(start):
