@@ -1,12 +1,13 @@
-"""The compiled part of the path from a topic into columns; each module has a slower equal in Python.
+"""The compiled part of the path from a topic into statistics; each module has a slower equal in Python.
 
-============  =============================================  ============================================
-module        does                                           without it
-============  =============================================  ============================================
-``avro``      decodes Avro records of plain fields           pyruhvro (:mod:`smlnb.formats.avro_flat`)
-``json``      decodes JSON objects of plain fields           msgspec (:mod:`smlnb.formats.json_packed`)
-``messages``  takes many messages of librdkafka at once      confluent-kafka's message objects
-============  =============================================  ============================================
+=============  =============================================  ============================================
+module         does                                           without it
+=============  =============================================  ============================================
+``avro``       decodes Avro records of plain fields           pyruhvro (:mod:`smlnb.formats.avro_flat`)
+``histogram``  counts values in the cells of histograms       NumPy (:mod:`smlnb.stats.lookup`)
+``json``       decodes JSON objects of plain fields           msgspec (:mod:`smlnb.formats.json_packed`)
+``messages``   takes many messages of librdkafka at once      confluent-kafka's message objects
+=============  =============================================  ============================================
 
 They are compiled when smlnb is installed, if there is a C compiler. All are used or none: none with ``SMLNB_NATIVE=0``
 in the environment, and none where a source was changed since it was compiled. ``smlnb --version`` tells.
@@ -21,7 +22,7 @@ from pathlib import Path
 
 __all__ = ["AVAILABLE", "MODULES", "UNAVAILABLE"]
 
-MODULES = ("avro", "json", "messages")
+MODULES = ("avro", "histogram", "json", "messages")
 
 
 def _unavailable() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from smlnb.stats.base import Accumulator, State
 from smlnb.stats.centred import Centred
 from smlnb.stats.downdate import check_counts
 from smlnb.stats.grid import edges, keys_of
-from smlnb.stats.lookup import Lookup
+from smlnb.stats.lookup import Lookup, picked
 from smlnb.stats.occupied import Occupied
 
 __all__ = ["Cells", "Histogram"]
@@ -117,7 +118,7 @@ class Histogram(Accumulator):
         self._lookup: Lookup | None = None
         # keys that are still to be counted, at the present level: many at once are cheaper
         self._waiting: Counts | None = None
-        self._waits = np.zeros(width, np.int64)
+        self._waits = [0] * width
 
     def update(self, block: Vector) -> None:
         """Absorb a block of shape (width, rows)."""
@@ -139,32 +140,25 @@ class Histogram(Accumulator):
 
     def _absorb(self, part: slice, block: Vector, present: NDArray[np.bool_] | None) -> None:
         """Absorb some attributes of a block."""
-        keys = keys_of(block, self._levels[part, None])
-        unknown = None if self._lookup is None else self._lookup.count(keys, part.start)
-        if present is not None:
-            unknown = present if unknown is None else unknown & present
-        bounds = np.arange(len(keys) + 1) * keys.shape[1]
-        if unknown is None:
-            self._wait(part, keys.ravel(), bounds)
+        levels = self._levels[part]
+        if self._lookup is None:
+            self._wait(part, *picked(keys_of(block, levels[:, None]), present))
         else:
-            at = np.flatnonzero(unknown)
-            self._wait(part, keys.ravel().take(at), np.searchsorted(at, bounds))
+            self._wait(part, *self._lookup.sift(block, levels, part.start))
 
     def _wait(self, part: slice, keys: Counts, bounds: Counts) -> None:
         """Take keys to be counted, of the part's i-th attribute from ``bounds[i]`` on; count where enough wait."""
-        fresh, waits = np.diff(bounds), self._waits[part]
-        enough = waits + fresh > WAITING
-        for i in np.flatnonzero(enough).tolist():
-            attribute = part.start + i
-            self._settle(attribute, self._counted(attribute, keys[bounds[i] : bounds[i + 1]]))
-        few = np.where(enough, 0, fresh)
-        if few.any():
+        for attribute, (start, stop) in enumerate(pairwise(bounds.tolist()), part.start):
+            if start == stop:
+                continue
+            waits = self._waits[attribute] + stop - start
+            if waits > WAITING:
+                self._settle(attribute, self._counted(attribute, keys[start:stop]))
+                continue
             if self._waiting is None:
                 self._waiting = np.empty((self.width, WAITING), np.int64)
-            take = np.repeat(bounds[:-1], few) + (place := _within(few))
-            to = np.repeat(np.arange(len(few)) * WAITING + waits, few) + place
-            self._waiting[part].ravel()[to] = keys[take]
-            waits += few
+            self._waiting[attribute, self._waits[attribute] : waits] = keys[start:stop]
+            self._waits[attribute] = waits
 
     def _counted(self, i: int, fresh: Counts | None = None) -> Occupied:
         """Return the cells of attribute ``i`` with all that waits, and ``fresh`` keys; leave everything as it is."""
@@ -202,7 +196,7 @@ class Histogram(Accumulator):
         """Let these be all the cells, with nothing waiting and nothing known."""
         self._occupied = cells
         self._levels = np.array([c.level for c in cells], np.int64)
-        self._waits = np.zeros(len(cells), np.int64)
+        self._waits = [0] * len(cells)
         self._lookup = self._waiting = None
 
     def merge(self, other: Self) -> None:
@@ -299,12 +293,6 @@ class Histogram(Accumulator):
             ]
         )
         return histogram
-
-
-def _within(lengths: Counts) -> Counts:
-    """Return 0, 1, ... for each of the runs of these lengths."""
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
 
 
 def _next_float(value: float) -> float:
