@@ -42,7 +42,7 @@ class CompiledReader:
         self._decode = decode
         self._kinds = "".join(f.kind[0] for f in fields).encode()
         self._nulls = bytes(2 if f.null is None else f.null for f in fields)
-        self._types = [_ARROW[f.kind] for f in fields]
+        self._fields = fields
 
     def packed(self, values: Sequence[bytes]) -> Sequence[bytes]:
         """Return the values in one piece of memory."""
@@ -56,23 +56,23 @@ class CompiledReader:
         found = self._decode(packed.data, packed.bounds, frame, self._kinds, self._nulls)
         if found is None:
             return None
-        return [_array(kind, len(packed), *column) for kind, column in zip(self._types, found, strict=True)]
+        return [_array(field.kind, len(packed), *column) for field, column in zip(self._fields, found, strict=True)]
 
 
 def _payloads(values: Sequence[bytes | None]) -> Payloads:
     return values if isinstance(values, Payloads) else Payloads.of(values)
 
 
-def _array(kind: pa.DataType, size: int, values: Any, valid: NDArray[np.bool_] | None) -> pa.Array:
+def _array(kind: str, size: int, values: Any, valid: NDArray[np.bool_] | None) -> pa.Array:
     """Return an array of Arrow that shares its memory with those of NumPy; bits are copied."""
-    if kind == pa.bool_():
-        values = _bits(values)
-    buffers = map(pa.py_buffer, values if kind == pa.string() else (values,))
-    array = pa.Array.from_buffers(kind, size, [None if valid is None else pa.py_buffer(_bits(valid)), *buffers])
-    if kind == pa.string():
-        array.validate(full=True)  # that it is UTF-8
-    return array
+    buffers = [None if valid is None else _bits(valid)]
+    if kind == "string":
+        text = pa.Array.from_buffers(_ARROW[kind], size, [*buffers, *map(pa.py_buffer, values)])
+        text.validate(full=True)  # that it is UTF-8
+        return text
+    buffers.append(_bits(values) if kind == "boolean" else pa.py_buffer(values))
+    return pa.Array.from_buffers(_ARROW[kind], size, buffers)
 
 
-def _bits(flags: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    return np.packbits(flags, bitorder="little")
+def _bits(flags: NDArray[np.bool_]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))

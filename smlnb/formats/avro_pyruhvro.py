@@ -2,12 +2,13 @@
 
 pyruhvro decodes several million a second, but does not look at what follows a record. So the lengths that the columns
 would have in Avro are added up, and compared with what there was: a record that is longer than it need be, or followed
-by anything, is found so.
+by anything, is found so. A number of more than 64 bits loses the upper ones; one that can have is looked at again.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,11 +18,11 @@ import pyarrow.compute as pc
 import pyruhvro
 from numpy.typing import NDArray
 
-from smlnb.cluster.registry import FRAME
 from smlnb.formats.avro_types import FlatField
 
 __all__ = ["PyruhvroReader"]
 
+_TOO_LONG = re.compile(rb"[\x80-\xff]{9}[\x02-\x7f]")  # a number of more than 64 bits, or a text, or a float
 _FIXED: Mapping[str, int] = {"boolean": 1, "float": 4, "double": 8}
 
 
@@ -59,7 +60,7 @@ class PyruhvroReader:
         values = values if isinstance(values, list) else list(values)
         try:
             columns = pyruhvro.deserialize_array(values, self._framed if frame else self._text).columns
-            length = len(b"".join(values))  # type: ignore[arg-type]
+            text = b"".join(values)  # type: ignore[arg-type]
         except (ValueError, TypeError):  # or there is a tombstone
             return None
         if frame:
@@ -67,16 +68,26 @@ class PyruhvroReader:
             name = int.from_bytes(frame[1:], "little")
             if first.true_count or (second.to_numpy().view("<u4") != name).any():
                 return None
-            length -= FRAME * len(values)
+        length = len(text) - len(frame) * len(values)
         for column, field in zip(columns, self._fields, strict=True):
             length -= (field.null is not None) * len(column) + _length(column, field.kind)
-        return None if length else list(columns)
+        if length or (any(map(_large, columns)) and _TOO_LONG.search(text)):
+            return None
+        return list(columns)
 
 
 def _schema(fields: Sequence[FlatField]) -> str:
     kinds = [f.kind if f.null is None else [f.kind, "null"][:: 2 * f.null - 1] for f in fields]
     named = [{"name": f"f{i}", "type": kind} for i, kind in enumerate(kinds)]
     return json.dumps({"type": "record", "name": "r", "fields": named})
+
+
+def _large(column: pa.Array) -> bool:
+    """Say whether a number takes as many bytes as there can be: then some of its bits may be lost."""
+    if column.type != pa.int64():
+        return False
+    ends = pc.min_max(column).as_py()
+    return (ends["min"] or 0) < -(2**62) or (ends["max"] or 0) >= 2**62
 
 
 def _length(column: pa.Array, kind: str) -> int:

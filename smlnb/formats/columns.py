@@ -26,6 +26,7 @@ class Columns:
 
     def __init__(self) -> None:
         self._types: dict[str, pa.DataType] = {}
+        self._schema = pa.schema([])
 
     @property
     def names(self) -> frozenset[str]:
@@ -43,6 +44,8 @@ class Columns:
         >>> data.to_pydict(), rows.tolist(), unfit
         ({'x': [1.0, 0.5, 2.0], 'y': [None, 'a', None]}, [0, 1, 2], {})
         """
+        if len(pieces) == 1 and pieces[0].data.schema == self._schema:  # as most are, and nothing is to be done
+            return pieces[0].data, pieces[0].rows, {}
         unfit: dict[int, str] = {}
         fitting = [p for p in sorted(pieces, key=_first_row) if self._widen(p, unfit)]
         tables, rows = [], []
@@ -50,11 +53,10 @@ class Columns:
             columns, keep = self._cast(piece, unfit)
             tables.append(columns)
             rows.append(keep)
-        schema = pa.schema(list(self._types.items()))
         if len(tables) == 1:
             return tables[0], rows[0], unfit
         if not tables:
-            return pa.RecordBatch.from_pylist([], schema=schema), np.empty(0, np.int64), unfit
+            return pa.RecordBatch.from_pylist([], schema=self._schema), np.empty(0, np.int64), unfit
         where = np.concatenate(rows)
         order = np.argsort(where, kind="stable")
         return pa.concat_batches(tables).take(pa.array(order)), where[order], unfit
@@ -71,6 +73,7 @@ class Columns:
                 unfit.update(dict.fromkeys(piece.rows.tolist(), reason))
                 return False
         self._types.update(new)
+        self._schema = pa.schema(list(self._types.items()))
         return True
 
     def _cast(self, piece: Piece, unfit: dict[int, str]) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
@@ -92,7 +95,7 @@ class Columns:
                     )
                     inexact |= changed
             columns.append(column)
-        whole_batch = pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self._types.items())))
+        whole_batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         if not inexact.any():
             return whole_batch, rows
         return whole_batch.filter(pa.array(~inexact)), rows[~inexact]

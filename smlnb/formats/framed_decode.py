@@ -93,7 +93,7 @@ class FramedDecoder:
 
     def _alike(self, values: Sequence[bytes | None], headers: Headers | None) -> Decoded | None:
         """Decode values that have one frame and nothing wrong with them, at once; None if there is anything else."""
-        frame = values[0][:FRAME] if values and values[0] else b""
+        frame = ((values[0] if values else None) or b"")[:FRAME]
         writer = self._writers.get(frame)
         if not isinstance(writer, AvroWriter) or len(frame) < FRAME or (headers is not None and any(headers)):
             return None

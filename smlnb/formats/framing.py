@@ -56,6 +56,7 @@ def by_schema(values: Sequence[bytes | None], headers: Headers | None, refused: 
     >>> refused
     {1: "no record of a schema registry: it begins with byte 0x78, not with a schema's id"}
     """
+    values = values if isinstance(values, list) else list(values)
     heads = None if headers is None or not any(headers) else headers
     if heads is None and values and (bodies := _without(values[0], values)) is not None:
         return {values[0][:FRAME]: (range(len(values)), bodies)}  # type: ignore[index] # it is no None
