@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 import smlnb
-from smlnb._command import running, stopped_by_signals
+from smlnb._command import RunFailedError, running, stopped_by_signals
 from smlnb.errors import BadRecordsError, DecodeError, SchemaError, WorkspaceError
 from smlnb.ingest.metrics import Metrics
 from smlnb.terminal import connect_view, connector_view, follow
@@ -67,6 +67,8 @@ def connect_topic(
             last = feed.metrics.checkpoint
             if last is not None and last.error is not None:
                 raise WorkspaceError(last.error)
+        if until_caught_up:
+            _check_learned([learner], feed.metrics)
         _finish(store, learner, build)
     _say_why(feed.metrics)
 
@@ -102,10 +104,21 @@ def connect_configuration(
                 show=lambda console: connector_view(connector, saved, console),
                 until_caught_up=until_caught_up,
             )
+    if until_caught_up:
+        _check_learned(connector.projects.values(), connector.metrics)
     with smlnb.Workspace(workspace) as store:
         for project in connector.projects.values():
             _finish(store, project, build)
     _say_why(connector.metrics)
+
+
+def _check_learned(projects: Iterable[smlnb.Project], metrics: Metrics) -> None:
+    """Let a run fail after which nothing is learned, and something refused: nobody may be there to see it."""
+    counts = [project.counts for project in projects]
+    refused = sum(c.refused for c in counts)
+    used = sum(c.learned + c.filtered for c in counts)
+    if refused and not used and metrics.last_error:  # without a reason they are tombstones
+        raise RunFailedError(f"Nothing was learned: {refused:,} records were refused, the latest {metrics.last_error}.")
 
 
 def _finish(store: smlnb.Workspace, project: smlnb.Project, build: str | None) -> None:

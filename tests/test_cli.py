@@ -301,6 +301,25 @@ def test_a_poison_record_ends_connect_with_its_place_and_the_rest_is_kept(run, l
     assert (result.exit_code, "2 records learned" in result.stdout) == (0, True)
 
 
+def test_a_run_after_which_all_was_refused_and_nothing_learned_fails(run, local_broker, topic_name, tmp_path):
+    there = ["-w", "plant.db", "-b", local_broker.bootstrap_servers, "--until-caught-up"]
+    connect = ["connect", "-t", topic_name, "-p", "plant", "--on-malformed", "skip", *there]
+    (tmp_path / "sink.json").write_text(
+        json.dumps({"topics": topic_name, "sml.project": "other", "behavior.on.malformed.documents": "ignore"})
+    )
+
+    def ended(*values: bytes | None) -> tuple[int, int]:
+        produce(local_broker, topic_name, values)
+        return run(*connect).exit_code, run("connect", "sink.json", *there).exit_code
+
+    assert ended(None) == (0, 0)  # a tombstone is no error
+    assert ended(b"poison", b"poison") == (1, 1)
+    said = f"Nothing was learned: 3 records were refused, the latest {topic_name}[0] offset 2: malformed JSON"
+    assert said in run(*connect).stderr
+    assert ended(b'{"x": 1}', b"poison") == (0, 0)
+    assert ended(b"poison") == (0, 0)  # or nobody could go on after a record at which it had stopped
+
+
 def test_what_to_do_about_a_record_is_said_in_the_words_of_the_command_line(run, local_broker, topic_name, tmp_path):
     there = ["-w", "plant.db", "-b", local_broker.bootstrap_servers, "--until-caught-up"]
     produce(local_broker, topic_name, [b'{"x": 1}', b'{"x": 2}'])
