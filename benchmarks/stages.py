@@ -9,29 +9,19 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from confluent_kafka import Consumer
-
 from smlnb import project
 from smlnb.formats import framed_decode, json_decode
-from smlnb.ingest import kafka, nodes, reader, task
+from smlnb.ingest import arrivals, kafka, nodes, reader, records, task
 from smlnb.shards import intake, rows, shard
 from smlnb.stats import centred, ends, histogram, moments, pairs, profile, quantiles, table
 
 __all__ = ["Watch", "watched"]
 
 
-class _Watched(Consumer):  # type: ignore[misc]
-    """A consumer whose calls can be watched, which those of the client itself can't."""
-
-    def consume(self, *arguments: Any) -> Any:
-        return super().consume(*arguments)
-
-
 STAGES: Mapping[str, list[tuple[Any, str]]] = {
-    "consume": [(_Watched, "consume")],
-    "poll: errors, partitions, freeing messages": [(reader.Reader, "poll")],
-    "append: values, keys, times, headers": [(reader.Reader, "_append")],
-    "due, take": [(reader.Reader, "due"), (reader.Reader, "take")],
+    "messages: from librdkafka into columns": [(arrivals.InBulk, "poll"), (arrivals.ByMessage, "poll")],
+    "runs to buffers": [(reader.Reader, "poll"), (reader.Reader, "_append")],
+    "due, take": [(reader.Reader, "due"), (reader.Reader, "take"), (records.Records, "joined")],
     "decode": [(framed_decode.FramedDecoder, "decode"), (json_decode.JsonDecoder, "decode")],
     "batch: offsets, sizes, metrics": [
         (task.Task, "_work"),
@@ -88,5 +78,4 @@ def watched() -> Iterator[Watch]:
                 bound = isinstance(found, classmethod | staticmethod)
                 call = watch.wrap(stage, found.__func__ if bound else found)
                 patches.enter_context(mock.patch.object(owner, name, type(found)(call) if bound else call))
-        patches.enter_context(mock.patch.object(reader, "Consumer", _Watched))
         yield watch

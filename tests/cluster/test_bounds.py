@@ -123,10 +123,10 @@ def test_a_backfill_goes_to_a_time_and_over_the_markers_of_transactions(kafka, c
     create_topic(kafka, topic_name)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": topic_name, "log_level": 0})
     producer.init_transactions(30)
+    where = {"bootstrap_servers": kafka.bootstrap_servers}
     when = 0
     for begin, keep in ((0, True), (10, False), (20, True)):
         if begin == 20:
-            where = {"bootstrap_servers": kafka.bootstrap_servers}
             eventually(lambda: watermarks(topic_name, **where)[0][1] == 22, 30, "the marker of the aborted transaction")
             when = int(time.time() * 1000) + 1
             eventually(lambda when=when: time.time() * 1000 > when + 1, 5, "the next millisecond")
