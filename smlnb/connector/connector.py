@@ -69,7 +69,7 @@ class Connector(Stoppable):
     >>> connector.projects["plant"].n
     3
     >>> connector.report
-    ['sml.url has no effect: projects are kept in this process and its workspace, not on a server.']
+    ['Without effect: sml.url (projects are kept in this process and its workspace, not on a server).']
     """
 
     def __init__(
@@ -259,7 +259,7 @@ class Connector(Stoppable):
 
     @property
     def report(self) -> list[str]:
-        """One line for each key that has no effect, with the reason; then what was decided while it ran."""
+        """A line that lists the keys without effect, with the reasons; then what was decided while it ran."""
         return [*self.settings.notes, *self._said]
 
     @property

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from smlnb.errors import ConfigError
 
-__all__ = ["KEYS", "Key", "find_key", "unknown_key"]
+__all__ = ["KEYS", "Key", "find_key", "unknown_key", "without_effect"]
 
 Treatment = Literal["honoured", "without effect", "refused"]
 
@@ -198,6 +199,25 @@ def find_key(key: str) -> Key | None:
     if key.startswith(OWN):
         raise ConfigError(unknown_key(key))
     return None
+
+
+def without_effect(reasons: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the line that lists keys without effect, those of one reason together; no line where there are none.
+
+    Parameters
+    ----------
+    reasons : mapping of key to reason
+
+    Examples
+    --------
+    >>> without_effect({"sml.url": "no server", "key.ignore": "no keys", "sml.customer.id": "no server"})
+    ('Without effect: key.ignore (no keys); sml.customer.id, sml.url (no server).',)
+    """
+    keys: dict[str, list[str]] = {}
+    for key in sorted(reasons):
+        keys.setdefault(reasons[key], []).append(key)
+    listed = "; ".join(f"{', '.join(of_it)} ({reason})" for reason, of_it in keys.items())
+    return (f"Without effect: {listed}.",) if listed else ()
 
 
 def unknown_key(key: str) -> str:

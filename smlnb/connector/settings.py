@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self, cast
 from smlnb.cluster.secrets import Secret
 from smlnb.connector.backoff import Backoff
 from smlnb.connector.file import flat
-from smlnb.connector.keys import OWN, find_key
+from smlnb.connector.keys import OWN, find_key, without_effect
 from smlnb.connector.values import Values
 from smlnb.errors import ConfigError, SchemaError
 from smlnb.schema import parse_kinds
@@ -88,7 +88,7 @@ class Settings:
     kafka : mapping
         Keys for :meth:`smlnb.KafkaConfig.of`.
     notes : tuple of str
-        One line for each key that has no effect, with the reason.
+        A line that lists the keys without effect, with the reasons, if there are any.
     """
 
     name: str
@@ -161,7 +161,7 @@ class Settings:
             start=cast("Literal['earliest', 'latest']", _STARTS[own.choice("auto.offset.reset", _STARTS, "earliest")]),
             group_id=own.text("group.id") or f"connect-{name}",
             kafka=_client(found),
-            notes=tuple(found.notes),
+            notes=without_effect(found.inert),
         )
 
 
@@ -174,7 +174,7 @@ class _Found:
     client: dict[str, str] = field(default_factory=dict)
     registry: dict[str, str] = field(default_factory=dict)
     numbers: set[int] = field(default_factory=set)
-    notes: list[str] = field(default_factory=list)
+    inert: dict[str, str] = field(default_factory=dict)  # keys without effect, and the reasons
 
 
 def _sorted_out(flat: Mapping[str, str]) -> _Found:
@@ -191,7 +191,7 @@ def _sorted_out(flat: Mapping[str, str]) -> _Found:
         if known is not None and known.numbered and plain not in (known.name, *known.older):
             found.numbers.add(int(plain.rpartition(".")[2]))
         if known is not None and known.treatment == "without effect":
-            found.notes.append(f"{key} has no effect: {known.meaning}.")
+            found.inert[key] = known.meaning
             continue
         if _PLACEHOLDER.search(value):
             raise ConfigError(
@@ -206,7 +206,6 @@ def _sorted_out(flat: Mapping[str, str]) -> _Found:
                 found.registry[registry] = value
         else:
             found.own.put(known.name if not known.numbered else plain, key, value, wins=bool(prefix))
-    found.notes.sort()
     return found
 
 

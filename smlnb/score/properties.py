@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from smlnb.cluster.config import KafkaConfig, read_settings
+from smlnb.connector.keys import without_effect
 from smlnb.errors import ConfigError
 
 __all__ = ["Application", "read_application"]
@@ -65,7 +66,7 @@ class Application:
     batch_rows : int or None
         The most records scored at once.
     notes : tuple of str
-        One line for each key that has no effect here, with the reason.
+        A line that lists the keys without effect, with the reasons, if there are any.
     """
 
     kafka: KafkaConfig
@@ -107,7 +108,7 @@ def read_application(
     ...     _ = file.write_text("bootstrap.servers=b:9092\nsml.kstream.model.id=hba1\nsml.kstream.schedule.ms=4000")
     ...     application = read_application(file)
     >>> application.model, application.notes
-    ('hba1', ('sml.kstream.schedule.ms has no effect: records are scored as they arrive.',))
+    ('hba1', ('Without effect: sml.kstream.schedule.ms (records are scored as they arrive).',))
     """
     settings = dict(KafkaConfig.of(bootstrap_servers, read_settings(path), file=config).settings)
     for key in settings:
@@ -117,7 +118,7 @@ def read_application(
             near = difflib.get_close_matches(key, [*HONOURED, *WITHOUT_EFFECT], n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ConfigError(f"The key {key} is unknown.{hint} Known are: {', '.join(sorted(HONOURED))}.")
-    notes = tuple(f"{key} has no effect: {WITHOUT_EFFECT[key]}." for key in settings if key in WITHOUT_EFFECT)
+    notes = without_effect({key: WITHOUT_EFFECT[key] for key in settings if key in WITHOUT_EFFECT})
     own = {key: settings.pop(key) for key in [*HONOURED, *WITHOUT_EFFECT] if key in settings}
     if client_id := _text(own, "sml.kstream.client.id"):
         settings["client.id"] = client_id

@@ -49,11 +49,11 @@ def test_the_properties_of_the_article_are_read(write):
 
 
 def test_each_key_without_effect_is_named_with_the_reason_and_no_secret(write):
-    notes = read_application(write(ARTICLE)).notes
+    (note,) = read_application(write(ARTICLE)).notes
     named = {"rest", "rest.user", "rest.secret", "rest.host", "schedule.ms"}
     client = {"enable.auto.commit", "commit.interval.ms"}
-    assert {note.split()[0] for note in notes} == {*(f"sml.kstream.{n}" for n in named), *client}
-    assert all("has no effect: " in note for note in notes)
+    assert set(note.replace(",", "").split()) >= {*(f"sml.kstream.{n}" for n in named), *client}
+    assert note.count("not from a server") == 1
     assert "TellNobody" not in repr(read_application(write(ARTICLE)))
 
 
