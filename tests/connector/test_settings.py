@@ -33,7 +33,7 @@ def test_the_configuration_of_the_article_is_read():
     assert (read.backoff.base, read.backoff.longest, read.backoff.retries) == (10.0, 10.0, 3)
     assert (read.on_malformed, read.warn, read.must_preexist, read.start) == ("skip", True, False, "earliest")
     assert dict(read.kafka) == {"schema.registry.url": "http://host.docker.internal:8081"}
-    assert read.notes == (
+    listed = (
         "Without effect: "
         "consumer.max.poll.records (the client fetches as much as it can hold; a batch is limited by the chunk size); "
         "http.client.idle.timeout.ms, http.client.response.buffer.size, logging.is.signature.included, "
@@ -42,8 +42,9 @@ def test_the_configuration_of_the_article_is_read():
         "key.converter, key.ignore (the records' keys are not learned); "
         "schema.ignore (columns come from the records as they are); "
         "sml.customer.id.1, sml.customer.secret.key.1, sml.url.1 "
-        "(projects are kept in this process and its workspace, not on a server).",
+        "(projects are kept in this process and its workspace, not on a server)."
     )
+    assert read.notes == (listed,)
     assert "secret-of-the-customer" not in repr(read)
 
 
