@@ -24,6 +24,16 @@ def test_a_null_column_takes_the_type_of_its_first_value():
     assert (data.to_pydict(), unfit) == ({"a": ["x"]}, {})
 
 
+def test_a_piece_with_the_known_columns_is_handed_on_as_it_is():
+    columns = Columns()
+    columns.join([piece([0], a=[1], b=[0.5])])
+    again = piece([0, 1], a=[2, 3], b=[1.0, 2.0])
+    data, rows, unfit = columns.join([again])
+    assert data is again.data
+    assert (rows.tolist(), unfit) == ([0, 1], {})
+    assert columns.join([piece([0], b=[1.0], a=[2])])[0].schema.names == ["a", "b"]
+
+
 def test_no_pieces_are_no_rows():
     data, rows, unfit = Columns().join([])
     assert (data.num_rows, len(rows), unfit) == (0, 0, {})

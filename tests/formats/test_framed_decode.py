@@ -15,6 +15,7 @@ from smlnb.errors import ConfigError
 from smlnb.formats.decode import decoder
 from smlnb.formats.framed_decode import FramedDecoder
 from smlnb.formats.framing import HEADER
+from smlnb.formats.payloads import Payloads
 from smlnb.testing import SchemaRegistry
 from tests.ingest.writing import avro, written_by_confluent
 
@@ -65,6 +66,18 @@ def test_a_broken_header_refuses_its_record_alone(registry, written, header, rea
     assert index == 1
     assert reason in said
     assert decoded.data["x"].to_pylist() == [0, 2, 3, 4]
+
+
+@pytest.mark.parametrize("unlike", [None, b"", b"x", b"\0\0\0", "cut", "other"])
+def test_values_in_one_piece_of_memory_are_decoded_as_a_list_of_them_is(registry, written, unlike):
+    other = registry.register("o", json.dumps(READING | {"name": "O"}))
+    unlike = {"cut": written[0][:-1], "other": avro(READING, {"x": 7}, other)}.get(unlike, unlike)
+    for values in (written, [*written, unlike], [unlike, *written], [*written[:3], unlike, *written[3:]]):
+        plain, packed = reading(registry), reading(registry)
+        for _ in range(2):  # the second time the schema is known
+            expected, found = plain.decode(values), packed.decode(Payloads.of(values))
+            assert found.data.equals(expected.data)
+            assert (found.rows.tolist(), found.refused) == (expected.rows.tolist(), expected.refused)
 
 
 def test_headers_without_a_schema_cost_no_look_at_each_record(registry, written):
