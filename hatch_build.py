@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,13 @@ class NativeBuildHook(BuildHookInterface[Any]):
 
 
 def _compiled(root: Path, scratch: Path) -> list[Path]:
-    """Compile each module into a file of ``scratch`` that is as old as its source was."""
+    """Compile each module into a file of ``scratch``, dated when its source was read, or a little earlier."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
+    started = time.time_ns()
     with chdir(root):  # paths in messages and tracebacks begin at the root
         sources = sorted(NATIVE.glob("*.pyx"))
-        written = [source.stat().st_mtime_ns for source in sources]
         extensions = cythonize(
             [Extension(f"smlnb.native.{s.stem}", [str(s)], extra_compile_args=FLAGS) for s in sources],
             build_dir=str(scratch),
@@ -67,8 +68,8 @@ def _compiled(root: Path, scratch: Path) -> list[Path]:
         command.ensure_finalized()
         command.run()
         modules = [Path(command.get_ext_fullpath(extension.name)) for extension in extensions]
-    for module, time in zip(modules, written, strict=True):
-        os.utime(module, ns=(time, time))
+    for module in modules:
+        os.utime(module, ns=(started, started))
     return modules
 
 

@@ -31,13 +31,16 @@ def _unavailable() -> str:
         return "SMLNB_NATIVE=0"
     if sys.byteorder != "little" or sys.maxsize < 2**63 - 1:
         return "made for 64-bit little-endian machines"
+    folder = Path(__file__).parent
+    shared = list(folder.glob("*.pxd"))
     for name in MODULES:
         spec = find_spec(f"{__name__}.{name}")
         if spec is None or spec.origin is None:
             return f"{name} was not compiled when smlnb was installed, which needs a C compiler"
-        module, source = Path(spec.origin), Path(__file__).with_name(f"{name}.pyx")
-        if source.exists() and source.stat().st_mtime_ns > module.stat().st_mtime_ns:
-            return f"{source.name} was changed since it was compiled; install smlnb again"
+        compiled = Path(spec.origin).stat().st_mtime_ns
+        for source in (folder / f"{name}.pyx", *shared):
+            if source.exists() and source.stat().st_mtime_ns > compiled:
+                return f"{source.name} was changed since it was compiled; install smlnb again"
     return ""
 
 

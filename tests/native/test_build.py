@@ -11,13 +11,13 @@ import pytest
 
 from smlnb import native
 from tests.conftest import lacking
-from tests.notebooks.test_binder import copied, run
+from tests.notebooks.test_binder import ROOT, copied, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NO_COMPILER = sys.executable  # it does not understand a compiler's options
 STALE = ["avro.cpython-39-x86_64-linux-gnu.so", "json.abi3.so", "messages.cp39-win_amd64.pyd"]
-READABLE = sorted(p.name for p in Path(native.__file__).parent.glob("*.py*") if p.suffix in {".py", ".pyi"})
+READABLE = sorted(p.name for p in (ROOT / "smlnb" / "native").glob("*.py*") if p.suffix in {".py", ".pyi"})
 
 
 @pytest.fixture(scope="module")

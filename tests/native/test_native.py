@@ -14,7 +14,7 @@ import pytest
 from smlnb import native
 from tests.conftest import lacking
 
-FOLDER = Path(native.__file__).parent
+FOLDER = Path(__file__).parents[2] / "smlnb" / "native"
 SOURCES = sorted(FOLDER.glob("*.pyx"))
 SUFFIX = EXTENSION_SUFFIXES[0]
 
@@ -79,6 +79,15 @@ def test_without_one_of_them_none_is_used(installed: Path, name: str) -> None:
 def test_none_is_used_where_one_is_older_than_its_source(installed: Path, name: str) -> None:
     os.utime(installed / f"{name}.pyx", (1_002, 1_002))
     assert why_not(installed).startswith(f"False {name}.pyx was changed")
+
+
+def test_none_is_used_where_one_is_older_than_what_sources_share(installed: Path) -> None:
+    shared = installed / "shared.pxd"
+    shared.touch()
+    os.utime(shared, (1_000, 1_000))
+    assert why_not(installed) == "True"
+    os.utime(shared, (1_002, 1_002))
+    assert why_not(installed).startswith("False shared.pxd was changed")
 
 
 def test_one_of_another_python_does_not_count(installed: Path) -> None:
