@@ -159,6 +159,12 @@ class Project(Past):
         with self._lock:
             return {key: shard.position for key, shard in sorted(self._shards.items())}
 
+    def has_reached(self, topic: str, partition: int, position: int) -> bool:
+        """Whether all offsets of a partition before a position are learned."""
+        with self._lock:
+            shard = self._shards.get((topic, partition))
+            return shard is not None and shard.position >= position
+
     @property
     def counts(self) -> Counts:
         """Records learned and refused, in all and per (topic, partition)."""

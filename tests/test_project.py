@@ -98,6 +98,9 @@ def test_a_batch_covers_positions_and_holes_in_it_are_no_gaps() -> None:
     project = Project("p")
     project.learn(batch({"x": [1.0, 2.0]}, 10, 15))
     assert project.positions == {("t", 0): 15}
+    assert project.has_reached("t", 0, 15)
+    assert not project.has_reached("t", 0, 16)
+    assert not project.has_reached("t", 1, 0)
     project.learn(batch({"x": [3.0]}, 15, 16))
     assert project.n == 3
 

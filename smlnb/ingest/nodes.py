@@ -119,7 +119,7 @@ class learn(Kept):  # noqa: N801 - streamz names its nodes like functions
     def _knows(self, x: Any) -> bool:
         if not isinstance(x, Batch) or x.stop <= x.start:
             return False
-        return x.stop <= self.project.positions.get((x.topic, x.partition), -1)
+        return self.project.has_reached(x.topic, x.partition, x.stop)
 
     def _learn(self, x: Any) -> Learned:
         if self.on_bad == "refuse" and self.dead_letters is None:

@@ -80,7 +80,7 @@ class Encoding:
 
     def check(self, records: pa.RecordBatch) -> None:
         """Refuse records that bring what an encoder makes."""
-        both = sorted(set(self.outputs) & set(records.schema.names))
+        both = sorted(set(self.outputs) & set(records.schema.names)) if self.encoders else []
         if both:
             raise SchemaError(f"The data has {listed(both)}, which an encoder makes. Leave it out, or rename it.")
 

@@ -154,7 +154,7 @@ def take_in(
     """
     offsets = batch.offsets if batch is not None else np.arange(first, first + records.num_rows)
     stamps = _times(records, batch, schema, options, times)
-    origin = np.arange(records.num_rows)
+    origin: NDArray[np.intp] | range = range(records.num_rows)
     filtered_at = offsets[:0]
     if row_filter is not None and records.num_rows:
         wanted = row_filter(records)
@@ -199,7 +199,7 @@ def _bad_rows(
     records: pa.RecordBatch,
     bad: Mapping[str, NDArray[np.intp]],
     batch: Batch | None,
-    origin: NDArray[np.intp],
+    origin: NDArray[np.intp] | range,
     schema: Schema,
 ) -> tuple[tuple[Refusal, ...], NDArray[np.bool_]]:
     """Return why rows can't be learned, and a mask of those that can.

@@ -67,7 +67,10 @@ def stamps_of(times: Any, rows: int, what: str = "times") -> Times:
 
 def within_calendar(stamps: Times) -> Times:
     """Return times with those before the year 1000 or after 9999 moved there."""
-    return np.clip(stamps, CALENDAR[0], CALENDAR[1] - 1)
+    first, last = CALENDAR[0], CALENDAR[1] - 1
+    if stamps.min(initial=last) >= first and stamps.max(initial=first) <= last:  # nearly always, in half the time
+        return stamps
+    return np.clip(stamps, first, last)
 
 
 def _column(times: Any) -> pa.Array:

@@ -224,6 +224,8 @@ class Table(Accumulator):
         self.n += block.num_rows
 
     def _category_columns(self, block: pa.RecordBatch) -> list[pa.Array]:
+        if not self.schema.categories:
+            return []
         nothing, names = pa.nulls(block.num_rows, pa.string()), set(block.schema.names)
         return [block.column(c) if c in names else nothing for c in self.schema.categories]
 
