@@ -340,7 +340,7 @@ def connect_view(project: Project, metrics: Metrics, saved: str, console: Consol
     line = Text()
     line.append(f"{project.n:,}", style="bold").append(" learned   ")
     line.append(f"{metrics.rate:,.0f}", style="bold").append(" rows/s   ")
-    line.append(f"{metrics.lag:,}", style="bold").append(" to go   ")
+    line.append("to go: ").append(metrics.lag_text(), style="bold").append("   ")
     refused = project.counts.refused
     line.append(f"{refused:,}", style="bold red" if refused else "bold").append(" refused   ")
     if metrics.broker_error:
@@ -367,7 +367,7 @@ def score_view(scorer: Scorer, console: Console) -> RenderableType:
         "topics", Text(f"{scorer.source} → {scorer.sink}" if _unicode(console) else f"{scorer.source} > {scorer.sink}")
     )
     facts.add_row("model", Text(f"{scorer.model.name}, version {scorer.model.version}"))
-    facts.add_row("scores", f"{metrics.rows:,} written, {metrics.rate:,.0f} rows/s, {metrics.lag:,} to go")
+    facts.add_row("scores", f"{metrics.rows:,} written, {metrics.rate:,.0f} rows/s, to go: {metrics.lag_text()}")
     facts.add_row("refused", Text(f"{metrics.refused:,}", "red" if metrics.refused else ""))
     facts.add_row("quantiles", _quantiles(scorer.quantiles) if scorer.quantiles else Text("none yet", "dim"))
     if metrics.broker_error:

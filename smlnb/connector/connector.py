@@ -273,7 +273,8 @@ class Connector(Stoppable):
         to = ", ".join(map(repr, self.projects))
         refused = f", refused={m.refused:_}" if m.refused else ""
         read = ", ".join(map(repr, self._feeds.topics))
-        return f"Connector({self.settings.name!r}: {read} -> {to}, {m.state}, rows={m.rows:_}{refused}, lag={m.lag:_})"
+        counts = f"rows={m.rows:_}{refused}, lag={m.lag_text('_')}"
+        return f"Connector({self.settings.name!r}: {read} -> {to}, {m.state}, {counts})"
 
     def _repr_html_(self) -> str:
         m = self.metrics
@@ -284,7 +285,7 @@ class Connector(Stoppable):
             "records learned": f"{m.rows:,}",
             "refused": f"{m.refused:,}",
             "rate": f"{m.rate:,.0f} per second",
-            "to go": f"{m.lag:,}",
+            "to go": m.lag_text(),
         }
         if m.broker_error:
             cells["broker"] = m.broker_error

@@ -388,7 +388,7 @@ class Feed(Stoppable):
         lost = f", lost={m.lost:_}" if m.lost else ""
         done = f", {self.backfill}" if self.backfill is not None else ""
         return (
-            f"Feed({topics} -> {self.project.name!r}, {state}, rows={m.rows:_}{refused}{lost}, lag={m.lag:_}"
+            f"Feed({topics} -> {self.project.name!r}, {state}, rows={m.rows:_}{refused}{lost}, lag={m.lag_text('_')}"
             f"{done}{saved})"
         )
 
@@ -399,7 +399,7 @@ class Feed(Stoppable):
             "records learned": f"{m.rows:,}",
             "refused": f"{m.refused:,}",
             "rate": f"{m.rate:,.0f} per second",
-            "to go": f"{m.lag:,}",
+            "to go": m.lag_text(),
             "partitions": f"{len(m.partitions)}",
         }
         if m.lost:

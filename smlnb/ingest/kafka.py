@@ -401,7 +401,7 @@ class from_kafka_arrow(Controlled, Source):  # type: ignore[misc] # noqa: N801 -
 
     def __repr__(self) -> str:  # and streamz' own __str__ shows less
         m = self.metrics
-        return f"from_kafka_arrow({self.named}, {m.state}, rows={m.rows:_}, lag={m.lag:_}, rate={m.rate:.0f}/s)"
+        return f"from_kafka_arrow({self.named}, {m.state}, rows={m.rows:_}, lag={m.lag_text('_')}, rate={m.rate:.0f}/s)"
 
     __str__ = __repr__
 

@@ -27,7 +27,7 @@ class PartitionMetrics:
     position : int
         Offset of the next record that will be emitted.
     high : int
-        The partition's end, as far as known.
+        The partition's end, as it was last seen.
     rows, refused : int
         Records emitted, or learned by a feed, and records that could not be used.
     filtered : int
@@ -107,7 +107,8 @@ class Metrics:
         Size of the values of the records emitted or refused.
     batches : int
     lag : int
-        Offsets from the positions to the ends of all partitions.
+        Offsets from the positions to the ends of all partitions, as they were last seen: nobody looks while it is
+        paused, or after its end.
     rate : float
         Rows per second over the last few seconds.
     decode_seconds : float
@@ -159,6 +160,18 @@ class Metrics:
             partitions={place: numbers for m in parts for place, numbers in m.partitions.items()},
         )
 
+    def lag_text(self, form: str = ",") -> str:
+        """Return the lag as text, which says so where it is not that of now.
+
+        Examples
+        --------
+        >>> [Metrics(state, lag=1_200).lag_text() for state in ("running", "paused")]
+        ['1,200', '1,200 when last seen']
+        """
+        if self.state == "created":
+            return "unknown"
+        return format(self.lag, form) + ("" if self.state == "running" else " when last seen")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as for JSON; partitions are named ``topic[0]``."""
         plain = {k: v for k, v in asdict(self).items() if k != "partitions"}
@@ -187,7 +200,7 @@ class Metrics:
             if name in ("refused", "pending") or getattr(self, name)
         ]
         facts += [
-            ("to go", f"{self.lag:,}"),
+            ("to go", self.lag_text()),
             ("rate", f"{self.rate:,.0f} per second"),
             ("size", f"{self.bytes:,} bytes in {self.batches:,} batches"),
             ("decoding", f"{self.decode_seconds:.2f} s"),

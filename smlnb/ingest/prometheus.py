@@ -24,8 +24,8 @@ _COUNTERS: Final = {  # of a partition: the attribute, the metric's name and hel
 _GAUGES: Final = {
     "pending": ("smlnb_records_pending", "Records read and not yet learned."),
     "position": ("smlnb_position_offset", "Offset of the next record to be learned."),
-    "high": ("smlnb_end_offset", "Offset after the last record of the partition, as far as known."),
-    "lag": ("smlnb_lag_offsets", "Offsets between the position and the end."),
+    "high": ("smlnb_end_offset", "Offset after the last record of the partition, as it was last seen."),
+    "lag": ("smlnb_lag_offsets", "Offsets between the position and the end, as it was last seen."),
 }
 _CHECKPOINTS: Final = {  # of feeds that save: the kind, the help and the attribute
     "smlnb_checkpoints_total": ("counter", "Checkpoints saved.", "written"),

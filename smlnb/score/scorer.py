@@ -278,7 +278,7 @@ class Scorer(Stoppable):
             "state": metrics.state,
             "model": f"{self.model.name}, version {self.model.version}",
             "topics": f"{self.source} → {self.sink}",
-            "scores": f"{metrics.rows:,} written, {metrics.rate:,.0f} per second, {metrics.lag:,} to go",
+            "scores": f"{metrics.rows:,} written, {metrics.rate:,.0f} per second, to go: {metrics.lag_text()}",
             "refused": f"{metrics.refused:,}",
             "thresholds": thresholds or "none yet",
             "kept": ", ".join(self.keep) or "nothing",

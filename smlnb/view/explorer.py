@@ -199,7 +199,8 @@ class Explorer(Panel):
             shown.append((whole(refused), "refused"))
         if self.feed is not None:
             state = self.feed.state
-            shown += [(whole(self.feed.metrics.lag), "waiting in the topic"), state]
+            waiting = "waiting in the topic" if state == "running" else "waiting when the topic was last seen"
+            shown += [(whole(self.feed.metrics.lag), waiting), state]
             stopping = self.stop_button in self._busy
             self.enable(self.pause_button, state == "running" and not stopping)
             self.enable(self.resume_button, state in ("paused", "stopped", "done", "failed") and not stopping)

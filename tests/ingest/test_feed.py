@@ -138,6 +138,16 @@ def test_a_record_that_does_not_fit_is_not_lost_when_the_dead_letters_can_not_be
     assert [r.value for r in sent] == [unfit, unfit]
 
 
+def test_a_feed_that_does_not_look_shows_a_lag_of_before_and_says_so(local_broker, create_topic, topic_name):
+    create_topic(local_broker, topic_name, 1)
+    produce(local_broker, topic_name, numbers(0, 10))
+    until = {(topic_name, 0): 4}
+    with connect(Project("p"), topic_name, bootstrap_servers=local_broker.bootstrap_servers, until=until) as feed:
+        feed.wait(timeout=30, progress=False)
+        assert "done, rows=4, lag=6 when last seen" in repr(feed)
+        assert "6 when last seen" in feed._repr_html_()
+
+
 def test_records_that_the_row_filter_leaves_out_are_counted_and_not_pending(local_broker, create_topic, topic_name):
     create_topic(local_broker, topic_name, 1)
     produce(local_broker, topic_name, numbers(0, 10))

@@ -35,6 +35,13 @@ def some(**more):
     return Metrics("running", read=4, rows=3, pending=1, lag=7, bytes=21, partitions={("t", 0): part})
 
 
+def test_a_lag_that_is_not_that_of_now_says_so():
+    texts = {state: Metrics(state, lag=1_200).lag_text("_") for state in ("created", "running", "paused", "done")}
+    seen = "1_200 when last seen"
+    assert texts == {"created": "unknown", "running": "1_200", "paused": seen, "done": seen}
+    assert "1,200 when last seen" in Metrics("stopped", lag=1_200)._repr_html_()
+
+
 def test_metrics_can_be_written_as_json():
     plain = json.loads(json.dumps(some().to_dict()))
     assert plain["partitions"]["t[0]"]["position"] == 3

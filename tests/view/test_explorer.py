@@ -70,6 +70,15 @@ def test_what_is_learned_later_appears_at_the_next_refresh() -> None:
     assert sum(panel.figures.state["h1"]["data"]["count"]) == 501
 
 
+def test_how_many_records_wait_is_said_as_of_the_last_look() -> None:
+    feed = FakeFeed()
+    panel = explore(learned(), feed=feed)
+    assert "<b>5</b> waiting in the topic" in panel._facts.value
+    feed.pause()
+    panel.refresh()
+    assert "<b>5</b> waiting when the topic was last seen" in panel._facts.value
+
+
 def test_without_news_nothing_is_drawn() -> None:
     panel = explore(learned())
     sent: list[object] = []
