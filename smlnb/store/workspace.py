@@ -17,6 +17,7 @@ from smlnb.errors import SmlnbWarning, WorkspaceError
 from smlnb.logs import event, quiet_logger
 from smlnb.models.base import AnomalyModel
 from smlnb.project import Project
+from smlnb.slices import Slice
 from smlnb.store.checkpoints import Checkpoint, Draft, check_same, load_newest, problems
 from smlnb.store.file import File, Watch, listed
 from smlnb.store.models import load_model, model_row, write_models
@@ -92,8 +93,8 @@ class Workspace:
         Raises
         ------
         WorkspaceError
-            If another project of the same name is there, somebody else writes this one, or the file can't be written.
-            What was saved before is still there.
+            If it is no project, another of the same name is there, somebody else writes this one, or the file can't be
+            written. What was saved before is still there.
         """
         self.checkpoint(project)
 
@@ -107,6 +108,8 @@ class Workspace:
         WorkspaceError
             As :meth:`save`.
         """
+        if not isinstance(project, Project):
+            raise WorkspaceError(f"A project was to be saved, and this is {_named(project)}.")
         with self._saving:
             known = self._panes.setdefault(project.name, set())
             made = Draft.of(project, known).write(self._file, self._owner, self.keep, known)
@@ -139,7 +142,15 @@ class Workspace:
             take(connection, name, self._owner, self.path)
 
     def save_model(self, model: AnomalyModel) -> None:
-        """Save a model, in place of what was saved of it before."""
+        """Save a model, in place of what was saved of it before.
+
+        Raises
+        ------
+        WorkspaceError
+            If it is no model, or the file can't be written.
+        """
+        if not isinstance(model, AnomalyModel):
+            raise WorkspaceError(f"A model was to be saved, and this is {_named(model)}.")
         with self._file.transaction() as connection:
             write_models(connection, [model_row(model)])
 
@@ -293,3 +304,14 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
+
+
+def _named(thing: object) -> str:
+    """Say what something is that can't be saved where it was given, and what to do."""
+    if isinstance(thing, Project):
+        return f"the project {thing.name!r}. Use save(project)"
+    if isinstance(thing, AnomalyModel):
+        return f"the model {thing.name!r}. Use save_model(model)"
+    if isinstance(thing, Slice):
+        return f"the part {thing.name!r} of one. Save the project, which holds it"
+    return f"a {type(thing).__name__}. Give what smlnb.Project(...) or project.build(...) has made"

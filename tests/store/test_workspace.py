@@ -66,6 +66,23 @@ def test_what_is_not_there_is_named_with_what_is(workspace: Workspace) -> None:
     workspace.close()
 
 
+def test_what_is_saved_in_the_wrong_way_is_refused_with_the_right_one(workspace: Workspace) -> None:
+    given = Project("p", types="C", window=10)
+    given.learn({"x": [1.0, 2.0, 3.0]})
+    model = given.build("hba", name="m")
+    wrong = [
+        (workspace.save, model, r"A project was to be saved, and this is the model 'm'\. Use save_model\(model\)\."),
+        (workspace.save, given.window(), "the part 'p, latest' of one. Save the project"),
+        (workspace.save, "p", r"this is a str\. Give what smlnb\.Project"),
+        (workspace.save_model, given, r"A model was to be saved, and this is the project 'p'\. Use save\(project\)\."),
+        (workspace.save_model, None, "this is a NoneType"),
+    ]
+    for save, thing, message in wrong:
+        with pytest.raises(WorkspaceError, match=message):
+            save(thing)
+    assert workspace.projects().empty
+
+
 def test_only_the_owner_can_read_the_file(workspace: Workspace) -> None:
     workspace.save(project())
     for file in workspace.path.parent.iterdir():
