@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smlnb.formats import json_compiled
 from smlnb.formats.decoded import EMPTY, NO_FIELDS, TOMBSTONE
 from smlnb.formats.json_decode import MAX_COLUMNS, JsonDecoder
 from smlnb.formats.json_types import MAX_DEPTH
+
+
+@pytest.fixture(scope="module", autouse=True, params=[True, False] if json_compiled.AVAILABLE else [False])
+def _compiled(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_compiled, "AVAILABLE", request.param)
+        yield
 
 
 def lines(*records):

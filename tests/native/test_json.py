@@ -1,0 +1,429 @@
+"""The compiled JSON parser: the columns of the Python path, bit by bit, or nothing."""
+
+from __future__ import annotations
+
+import itertools
+import json as standard
+import random
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smlnb.formats import json_compiled
+from smlnb.formats.json_compiled import CompiledRecords
+from smlnb.formats.json_decode import JsonDecoder
+from smlnb.formats.json_packed import PackedRecords
+from smlnb.formats.json_types import Type, leaves
+from smlnb.formats.payloads import Payloads
+from tests.formats.test_json_packed import SHAPES, records_of
+from tests.stats.laws import law_settings
+
+json = pytest.importorskip("smlnb.native.json", reason="smlnb was installed without a compiler")
+pytestmark = pytest.mark.skipif(not json_compiled.AVAILABLE, reason="the compiled modules are switched off")
+
+TYPES = {Type.WHOLE: json.WHOLE, Type.DECIMAL: json.DECIMAL, Type.BOOLEAN: json.BOOLEAN, Type.TEXT: json.TEXT}
+LETTERS = {"q": Type.WHOLE, "d": Type.DECIMAL, "?": Type.BOOLEAN, "s": Type.TEXT}
+
+
+def compiled(shape):
+    return CompiledRecords.of(shape, dict(leaves(shape)))
+
+
+def one(shape, value):
+    """Decode one value; by name the column's only item, or None."""
+    data = compiled(shape).decode([value])
+    return None if data is None else data.to_pylist()[0]
+
+
+# -- records ------------------------------------------------------------------
+
+XYS = {"x": Type.WHOLE, "y": {"d": Type.DECIMAL, "b": Type.BOOLEAN}, "s": Type.TEXT}
+GOOD = b'{"x": 1, "y": {"d": 2.5, "b": true}, "s": "a"}'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        GOOD,
+        b'{"x":1,"y":{"d":2.5,"b":true},"s":"a"}',
+        b' \t\r\n{ "x"\n:\t1 ,\r"y" : {"d" : 2.5 , "b" : true } , "s" : "a" } \t\r\n',
+        b'{"s": "a", "y": {"b": true, "d": 2.5}, "x": 1}',
+        b'{"y": {"b": true, "d": 25e-1}, "s": "a", "x": 1}',
+    ],
+)
+def test_keys_come_in_any_order_with_any_white_space(value):
+    assert one(XYS, value) == {"x": 1, "y.d": 2.5, "y.b": True, "s": "a"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b" ",
+        b"{}",
+        b"{",
+        b"null",
+        b"[1]",
+        GOOD[:-1],
+        GOOD[1:],
+        GOOD + b"}",
+        GOOD + GOOD,
+        GOOD + b",",
+        GOOD + b"\0",
+        b"\xef\xbb\xbf" + GOOD,
+        b"\x0b" + GOOD,
+        GOOD.replace(b"}", b",}"),
+        GOOD.replace(b"{", b"{,"),
+        GOOD.replace(b", ", b" "),
+        GOOD.replace(b", ", b",, "),
+        GOOD.replace(b":", b""),
+        GOOD.replace(b":", b"::"),
+        GOOD.replace(b'"x": 1', b'"x": 1, "x": 1'),
+        GOOD.replace(b'"x": 1', b'"z": 1'),
+        GOOD.replace(b'"x": 1, ', b""),
+        GOOD.replace(b'"x": 1', b'"x": 1, "z": 2'),
+        GOOD.replace(b'"x": 1', b'"s": "b", "s": "a"'),
+        GOOD.replace(b'"x"', b'"\\u0078"'),
+        GOOD.replace(b'"x"', b"x"),
+        GOOD.replace(b'"x"', b"'x'"),
+        GOOD.replace(b'"x"', b'"X"'),
+        GOOD.replace(b'"x"', b'"xx"'),
+        GOOD.replace(b'"x"', b'""'),
+        GOOD.replace(b'"d": 2.5', b'"d": 2.5, "d": 2.5'),
+        GOOD.replace(b"true", b"tru"),
+        GOOD.replace(b"true", b"True"),
+        GOOD.replace(b"true", b"truefalse"),
+        GOOD.replace(b"true", b"null"),
+        GOOD.replace(b"true", b"1"),
+        GOOD.replace(b'"a"', b'"a'),
+        GOOD.replace(b'"a"', b'a"'),
+        GOOD.replace(b'"a"', b'"a""'),
+        GOOD.replace(b'"a"', b"null"),
+        GOOD.replace(b'"a"', b"1"),
+        GOOD.replace(b'"a"', b'"a\\n"'),
+        GOOD.replace(b'"a"', b'"a\n"'),
+        GOOD.replace(b'"a"', b'"\0"'),
+        GOOD.replace(b'{"d": 2.5, "b": true}', b"null"),
+        GOOD.replace(b'{"d": 2.5, "b": true}', b"{}"),
+        GOOD.replace(b'{"d": 2.5, "b": true}', b"1"),
+        GOOD.replace(b'{"d": 2.5, "b": true}', b'{"y": ' * 100_000),
+        b'{"y": {"d": 1.5, "b": true}, "x": 1, "s": "a", "y": {"d": 1.5, "b": true}}',
+    ],
+)
+def test_a_batch_with_anything_unusual_in_it_is_given_up_as_a_whole(value):
+    assert compiled(XYS).decode([GOOD, GOOD]) is not None
+    assert compiled(XYS).decode([GOOD, value, GOOD]) is None
+    assert compiled(XYS).decode([GOOD, GOOD, value]) is None
+
+
+def test_every_text_of_one_to_four_bytes_is_utf_8_or_given_up():
+    edges = [0x00, 0x20, 0x21, 0x5B, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1]
+    edges += [0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF]
+    records = json.Records({"s": json.TEXT})
+    accepted = 0
+    for size in (1, 2, 3, 4):
+        for text in map(bytes, itertools.product(edges, repeat=size) if size < 4 else _quadruples(edges)):
+            try:
+                good = text.decode() if min(text) >= 0x20 else None
+            except UnicodeDecodeError:
+                good = None
+            payloads = Payloads.of([b'{"s":"%b"}' % text])
+            found = records.decode(payloads.data, payloads.bounds)
+            assert (found is not None) == (good is not None), text
+            if found is not None:
+                accepted += 1
+                assert found[1]["s"][1].tobytes() == text
+    assert accepted > 700
+
+
+def _quadruples(edges):
+    return itertools.product([e for e in edges if e >= 0xE0], edges, edges, [0x7F, 0x80, 0xBF, 0xC2])
+
+
+def test_an_empty_object_has_no_keys():
+    shape = {"x": Type.WHOLE, "o": {}}
+    assert one(shape, b'{"x": 1, "o": {}}') == {"x": 1}
+    assert one(shape, b'{"o": { } , "x": 1}') == {"x": 1}
+    assert one(shape, b'{"x": 1, "o": {"x": 1}}') is None
+    assert one(shape, b'{"x": 1}') is None
+
+
+def test_keys_that_would_be_written_with_escapes_are_refused():
+    for key in ('"', "\\", "\n", "a\0"):
+        with pytest.raises(ValueError, match="escape"):
+            json.Records({key: json.WHOLE})
+
+
+@pytest.mark.parametrize("shape", [{}, {"o": {}}, {"x": Type.WHOLE, "l": Type.NUMBERS}, {"x": Type.NOTHING}])
+def test_shapes_of_other_things_are_left_to_others(shape):
+    assert compiled(shape) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["9223372036854775807", "-9223372036854775808", "0", "-0", "-1", "1000000000000000000"]
+)
+def test_whole_numbers_have_64_bits(text):
+    assert one({"x": Type.WHOLE}, f'{{"x":{text}}}'.encode()) == {"x": int(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9223372036854775808",
+        "-9223372036854775809",
+        "18446744073709551617",
+        "1.0",
+        "1e3",
+        "01",
+        "-",
+        "+1",
+        "null",
+        "true",
+        "[1]",
+        "{}",
+        "-01",
+        "9" * 30,
+        "",
+        '"1"',
+        "- 1",
+    ],
+)
+def test_other_whole_numbers_are_given_up(text):
+    assert one({"x": Type.WHOLE}, f'{{"x":{text}}}'.encode()) is None
+
+
+# -- memory -------------------------------------------------------------------
+
+
+def test_values_end_where_their_bounds_are_whatever_comes_after():
+    value = b'{"s": "\xc3\xa9", "x": -12.5e10, "b": false}'
+    kinds = {"s": json.TEXT, "x": json.DECIMAL, "b": json.BOOLEAN}
+    data = np.frombuffer(b"}0" + value + value, np.uint8)
+    for a, b in itertools.combinations_with_replacement(range(len(data) + 1), 2):
+        found = json.Records(kinds).decode(data, np.array([a, b], np.int64))
+        assert (found is not None) == (data[a:b].tobytes() == value)
+
+
+@pytest.mark.parametrize(
+    "bounds", [[], [0], [-1, 8], [8, 0], [0, 9], [0, 2**62], [0, 8, 0, 8], [0, 16, 8], [-(2**63), 8]]
+)
+def test_bounds_beyond_the_data_are_given_up(bounds):
+    data = np.frombuffer(b'{"x": 1}', np.uint8)
+    records = json.Records({"x": json.WHOLE})
+    assert records.decode(data, np.array([0, 8])) is not None
+    assert records.decode(data, np.array(bounds, np.int64)) is None
+
+
+def test_many_small_values_take_no_memory_for_many_columns():
+    records = json.Records({f"x{i}": json.WHOLE for i in range(4_096)})
+    data, bounds = np.zeros(1_000_000, np.uint8), np.arange(1_000_001)
+    tracemalloc.start()
+    try:
+        assert records.decode(data, bounds) is None
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_several_threads_may_decode_at_once():
+    shape = {f"x{i}": Type.WHOLE for i in range(20)}
+    records = json.Records(dict.fromkeys(shape, json.WHOLE))
+
+    def decode(seed):
+        keys = list(shape)
+        random.Random(seed).shuffle(keys)  # noqa: S311 - any order will do
+        payloads = Payloads.of([standard.dumps({k: int(k[1:]) + seed for k in keys}).encode()] * 500)
+        for _ in range(20):
+            numbers, _ = records.decode(payloads.data, payloads.bounds)
+            assert all((numbers[k] == int(k[1:]) + seed).all() for k in shape)
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(decode, range(8)))
+
+
+# -- the same as the Python path ----------------------------------------------
+
+
+def by_python(decoder, values):
+    with patch.object(json_compiled, "AVAILABLE", new=False):
+        return decoder.decode(values)
+
+
+def assert_same(found, expected):
+    assert found.data.schema.equals(expected.data.schema)
+    assert found.rows.tolist() == expected.rows.tolist()
+    assert found.refused == expected.refused
+    assert_same_bits(found.data, expected.data)
+
+
+def assert_same_bits(found, expected):
+    assert found.equals(expected)
+    for a, b in zip(found.columns, expected.columns, strict=True):
+        if a.type == "double" and not a.null_count:
+            assert a.to_numpy().tobytes() == b.to_numpy().tobytes()
+
+
+@st.composite
+def written(draw):
+    """Draw batches of records of one shape as bytes, with keys in the orders of two producers."""
+    shape = draw(SHAPES)
+    batches = draw(st.lists(st.lists(records_of(shape), min_size=1, max_size=8), min_size=2, max_size=3))
+    spaces = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t:\r")]))
+    ascii_only = draw(st.booleans())
+    return [
+        [
+            standard.dumps(
+                dict(reversed(record.items())) if draw(st.booleans()) else record,
+                separators=spaces,
+                ensure_ascii=ascii_only,
+            ).encode()
+            for record in batch
+        ]
+        for batch in batches
+    ]
+
+
+@law_settings
+@given(written())
+def test_every_batch_is_decoded_as_by_python(batches):
+    fast, slow = JsonDecoder(), JsonDecoder()
+    for values in batches:
+        assert_same(fast.decode(Payloads.of(values)), by_python(slow, values))
+
+
+@law_settings
+@given(written(), st.randoms(use_true_random=False))
+def test_every_damaged_batch_is_decoded_and_refused_as_by_python(batches, draw):
+    fast, slow = JsonDecoder(), JsonDecoder()
+    for values in batches:
+        damaged = [*values, mutated(draw.choice(values), draw), draw.choice([None, b"", draw.choice(values)])]
+        assert_same(fast.decode(damaged), by_python(slow, damaged))
+        assert_same(fast.decode(Payloads.of(values)), by_python(slow, values))
+
+
+INSERTED = [b" ", b"\n", b"\t", b"\0", b'"', b"\\", b",", b":", b"{", b"}", b"0", b"1", b"-", b"+", b".", b"e", b"E"]
+INSERTED += [b"\xc3", b"\xa9", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\x0b", b"null", b"\xef\xbb\xbf", b"\\u0041"]
+
+
+def mutated(value, draw):
+    """Damage a record in one or two of some ways; many of them leave it right."""
+    for _ in range(draw.choice([1, 1, 2])):
+        a, b, c = sorted(draw.randrange(len(value) + 1) for _ in range(3))
+        way = draw.randrange(9)
+        if way == 0 and value:  # flip a bit
+            value = value[: a - 1] + bytes([value[a - 1] ^ 1 << draw.randrange(8)]) + value[a:] if a else value
+        elif way == 1:  # cut
+            value = value[:a] + value[b:]
+        elif way == 2:  # end early
+            value = value[:b]
+        elif way == 3:  # insert
+            value = value[:a] + draw.choice(INSERTED) + value[a:]
+        elif way == 4:  # insert white space or a digit beside punctuation
+            places = [i for i, byte in enumerate(value) if byte in b'{}:,".']
+            at = draw.choice(places) + draw.randrange(2) if places else 0
+            value = value[:at] + draw.choice([b" ", b"\r\n", b"\t ", b"0", b"12", b"e3"]) + value[at:]
+        elif way == 5:  # exchange
+            value = value[:a] + value[b:c] + value[a:b] + value[c:]
+        elif way == 6:  # a field twice, or two exchanged
+            parts = value.split(b",")
+            parts.insert(draw.randrange(len(parts) + 1), draw.choice(parts))
+            if draw.random() < 0.5:
+                draw.shuffle(parts)
+            value = b",".join(parts)
+        elif way == 7:  # fields in another order
+            parts = value[1:-1].split(b",")
+            draw.shuffle(parts)
+            value = b"{" + b",".join(parts) + b"}"
+        else:  # another value
+            value = value.replace(
+                draw.choice([b"1", b"5", b"true", b'"a"', b"0"]),
+                draw.choice(
+                    [b"9007199254740993", b"1e5", b"-0", b"null", b"false", b'"', b"1.0", b'"\xc3\xa9"', b"01"]
+                ),
+                1,
+            )
+    return value
+
+
+MUTATED = {
+    b'{"x":1,"y":-0.5,"b":true,"s":"a"}': "qd?s",
+    b'{"x": 105, "y": 5, "b": false, "s": "h\xc3\xa9llo"}': "qd?s",
+    b'{"k": 1, "kk": 15, "kkk": 1.5e10}': "qqd",
+    b'{"x": 1.25, "y": 12345678.90123456789}': "dd",
+    b'{"o":{"x":1,"o":{"x":0.25}},"s":""}': None,
+}
+
+
+def shape_of(value, letters):
+    if letters is None:
+        return {"o": {"x": Type.WHOLE, "o": {"x": Type.DECIMAL}}, "s": Type.TEXT}
+    return {key: LETTERS[letter] for key, letter in zip(standard.loads(value), letters, strict=True)}
+
+
+def test_nothing_is_accepted_of_damaged_records_that_python_would_refuse_or_read_otherwise():
+    draw = random.Random(7)  # noqa: S311 - it only corrupts bytes
+    accepted = 0
+    for value, letters in MUTATED.items():
+        shape = shape_of(value, letters)
+        records, packed = json.Records(_of_kinds(shape)), PackedRecords.of(shape, dict(leaves(shape)))
+        for _ in range(4_000):
+            damaged = mutated(value, draw)
+            payloads = Payloads.of([damaged])
+            if records.decode(payloads.data, payloads.bounds) is not None:
+                accepted += 1
+                assert_same_bits(compiled(shape).decode([damaged]), _by_msgspec(packed, shape, value, damaged))
+    assert accepted > 2_000
+
+
+def _of_kinds(shape):
+    return {key: _of_kinds(kind) if isinstance(kind, dict) else TYPES[kind] for key, kind in shape.items()}
+
+
+def _by_msgspec(packed, shape, value, damaged):
+    data = packed.decode([damaged])
+    if data is not None:
+        return data
+    decoder = JsonDecoder()  # a decimal number beyond 2**53
+    decoded = by_python(decoder, [value, value, damaged])
+    assert decoded.refused == ()
+    return decoded.data.slice(2, 1).select([name for name, _ in leaves(shape)])
+
+
+# -- where a decoder gives up often -------------------------------------------
+
+
+def test_after_some_batches_given_up_few_are_tried_until_one_succeeds():
+    good, escaped = [b'{"x": 1, "s": "a"}'], [b'{"x": 1, "s": "\\n"}']
+    decoder = compiled({"x": Type.WHOLE, "s": Type.TEXT})
+    tried = 0
+
+    class Counting:
+        def __init__(self, records):
+            self.decode_really = records.decode
+
+        def decode(self, data, bounds):
+            nonlocal tried
+            tried += 1
+            return self.decode_really(data, bounds)
+
+    decoder._records = Counting(decoder._records)
+    for _ in range(1_000):
+        assert decoder.decode(escaped) is None
+    assert tried < 25
+    assert any(decoder.decode(good) is not None for _ in range(100))
+    tried = 0
+    assert all(decoder.decode(good) is not None for _ in range(100))
+    assert tried == 100
+
+
+def test_a_batch_given_up_now_and_then_changes_nothing():
+    decoder = compiled({"x": Type.WHOLE})
+    for _ in range(100):
+        assert decoder.decode([b'{"x": null}']) is None
+        assert decoder.decode([b'{"x": 1}']) is not None
