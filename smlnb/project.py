@@ -300,6 +300,13 @@ class Project(Past):
             for _, shard in self._all_shards():
                 shard.grow(schema)
 
+    def guess_types(self) -> None:
+        """Forget the letters by position, and guess from the first data; nothing happens if there have been any."""
+        with self._lock:
+            if not self._schema.attributes:
+                self._types.by_position = None
+                self._version += 1
+
     def freeze(self) -> None:
         """Refuse to learn, merge or forget anything until :meth:`unfreeze`."""
         self._frozen = True

@@ -474,3 +474,14 @@ def test_options_that_an_algorithm_does_not_have_are_named(options: dict[str, An
     project.learn({"x": [1.0, 2.0]})
     with pytest.raises(ModelError, match=message):
         project.build("hba", **options)
+
+
+def test_letters_can_be_taken_back_until_there_are_attributes() -> None:
+    project = Project("p", types="C,C,X")
+    with pytest.raises(SchemaError):
+        project.learn({"x": [1.0], "y": [2.0]})
+    project.guess_types()
+    project.learn({"x": [0.5, 1.5], "y": ["a", "a"]})
+    letters = project.schema.letters
+    project.guess_types()
+    assert (project.n, project.schema.letters) == (2, letters)

@@ -249,7 +249,7 @@ class Connector(Stoppable):
 
     @property
     def projects(self) -> dict[str, Project]:
-        """By name. A project whose types do not fit the columns is made anew before it has learned anything."""
+        """By name."""
         return dict(self._kept.by_name)
 
     @property

@@ -96,10 +96,9 @@ class ConnectorFeeds:
             if done is None:
                 raise error if not isinstance(error, BadRecordsError | DecodeError) else error.advising(_ADVICE)
             self._say(done)
-            self.stop()
-            topics, self.all = self.topics, ()
+            self.stop()  # all of them: others may have failed by the same letters
             try:
-                self._add(topics)
+                self.connect()
             except BrokerUnavailableError as unavailable:
                 return unavailable
             return None

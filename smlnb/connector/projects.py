@@ -106,7 +106,7 @@ class ConnectorProjects:
         return sum(sum(project.positions.values()) for project in self.by_name.values())
 
     def guess_types(self, error: BaseException) -> str | None:
-        """Make those projects anew whose letters by position do not fit the first records that came.
+        """Let those projects guess whose letters by position do not fit the first records that came.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class ConnectorProjects:
             return None
         for name in empty:
             self._guessed.add(name)
-            self.by_name[name] = Project(name, **self._settings.options)
+            self.by_name[name].guess_types()
         return f"sml.attribute.types is left out, and the types are guessed: {error}"
 
     def open(self) -> None:
