@@ -103,8 +103,9 @@ def test_other_machines_take_the_path_in_python(monkeypatch: pytest.MonkeyPatch,
     assert "little-endian" in native._unavailable()
 
 
-def test_each_source_has_its_name_in_the_list() -> None:
+def test_each_source_has_its_types_and_its_name_in_the_list() -> None:
     assert [source.stem for source in SOURCES] == sorted(native.MODULES)
+    assert [types.stem for types in sorted(FOLDER.glob("*.pyi"))] == sorted(native.MODULES)
 
 
 def test_sources_stay_small() -> None:
