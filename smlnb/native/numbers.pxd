@@ -62,7 +62,7 @@ cdef inline bint nearest(uint64_t w, int64_t q, bint negative, const Powers *pow
     """
     cdef const Power *power
     cdef Wide found, rest
-    cdef uint64_t bits, mask, mantissa, above = 1  # whether anything lies above the 54 bits that are kept
+    cdef uint64_t bits, mask, mantissa, above = 1  # whether the number is more than the 54 bits of it that are kept
     cdef int64_t exponent, shift
     cdef double about
     if w == 0:
@@ -80,13 +80,13 @@ cdef inline bint nearest(uint64_t w, int64_t q, bint negative, const Powers *pow
     found = product(w, power.high)
     shift = 9 + (found.high >> 63)
     mask = (1ULL << shift) - 1
-    if (found.high + 1) & mask < 2:  # a carry might change the bits that are kept, or nothing lie above them
+    if (found.high + 1) & mask < 2:  # a carry might change what is kept, or nothing be left beside it
         rest = product(w, power.low)
         found.low += rest.high
         found.high += found.low < rest.high
         shift = 9 + (found.high >> 63)
         mask = (1ULL << shift) - 1
-        if found.high & mask == 0 and found.low == 0:  # what lies above is no more than the error
+        if found.high & mask == 0 and found.low == 0:  # what is left is no more than the error
             if 0 <= q <= EXACT:
                 above = rest.low != 0
             elif -27 <= q < 0 and divides(-q, w >> (63 - exponent)):  # 5**27 < 2**64: the number fits into the bits
