@@ -66,7 +66,7 @@ class Batch:
     raw : sequence of (key, value), optional
         The undecoded records, row by row, for dead letters.
     times : array of int64, shape (rows,), optional
-        The time of each row, in milliseconds since 1970.
+        The time of each row, in milliseconds since 1970; -1, as in Kafka, where there is none.
     lost : tuple of (int, int)
         Intervals of offsets within [start, stop) that the broker's retention had deleted before they were read.
 

@@ -69,7 +69,7 @@ class Project(Past):
         :meth:`fading`.
     time : str, optional
         The column that holds the time of a record: timestamps, ISO 8601 texts, or milliseconds since 1970. By default
-        it is the broker's, or of data learned directly the clock.
+        it is the broker's, or of data learned directly the clock. A record without a time counts as of now.
     row_filter : str, optional
         Learn only records for which this holds, such as ``"s1 >= 1 and kind == 'a'"``; the others are counted. See
         :class:`~smlnb.filter.RowFilter`.

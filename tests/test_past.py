@@ -248,6 +248,17 @@ def test_one_time_far_ahead_spoils_neither_the_past_nor_the_latest_figures() -> 
     assert project.between().stop < pd.Timestamp.now("UTC") + pd.Timedelta("2min")
 
 
+def test_a_record_that_has_no_time_in_kafka_counts_as_of_now() -> None:
+    project = Project("p", types="C", history=True, window="10min", decay="5min")
+    before = clock.now()
+    data = pa.RecordBatch.from_pydict({"x": [9.0, 1.0, 3.0]})
+    project.learn(Batch(data, "t", 0, 0, 3, np.arange(3), times=np.array([before - 30 * MINUTE, -1, -1])))
+    assert project.n == project.between().n == 3
+    assert project.between().start >= pd.Timestamp(before - 31 * MINUTE, unit="ms", tz="UTC")
+    assert project.between("-1min").n == project.window().n == 2
+    assert project.fading().univariate().loc["x", "mean"] == pytest.approx(2.0, abs=0.1)
+
+
 def test_a_past_that_has_only_times_ahead_of_the_clock_says_so() -> None:
     project = Project("p", types="C", history=True)
     with pytest.raises(NotEnoughDataError, match="holds no records"):

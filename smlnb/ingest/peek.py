@@ -249,7 +249,8 @@ def _decoded(chosen: Decoder, messages: Sequence[Message]) -> Decoded:
 
 
 def _details(messages: Sequence[Message]) -> pd.DataFrame:
-    known = [t if kind != TIMESTAMP_NOT_AVAILABLE else None for kind, t in (m.timestamp() for m in messages)]
+    times = (m.timestamp() for m in messages)
+    known = [t if kind != TIMESTAMP_NOT_AVAILABLE and t >= 0 else None for kind, t in times]  # -1: it has none
     return pd.DataFrame(
         {
             "kafka.partition": [m.partition() for m in messages],

@@ -18,7 +18,7 @@ from smlnb.options import Options
 from smlnb.schema import Attribute, Kind, Schema, guess_kind, parse_kinds
 from smlnb.shards.encoding import Encoding
 from smlnb.shards.rows import Rows
-from smlnb.shards.stamps import stamps_of, within_calendar
+from smlnb.shards.stamps import broker_times, stamps_of
 from smlnb.stats.base import Plain, State
 from smlnb.stats.table import read_block
 
@@ -192,7 +192,7 @@ def _times(
         raise UnknownAttributeError.of(name, records.schema.names)
     if name is not None or batch is None or batch.times is None:
         return np.full(records.num_rows, now())
-    return within_calendar(batch.times)
+    return broker_times(batch.times)
 
 
 def _bad_rows(

@@ -15,9 +15,11 @@ from smlnb.clock import CALENDAR, milliseconds, now
 from smlnb.errors import SchemaError, SmlnbError
 from smlnb.stats.values import plain_column
 
-__all__ = ["stamps_of", "within_calendar"]
+__all__ = ["broker_times", "stamps_of"]
 
 Times = NDArray[np.int64]
+
+_NONE = -1  # what Kafka says where there is no time
 
 
 def stamps_of(times: Any, rows: int, what: str = "times") -> Times:
@@ -62,10 +64,25 @@ def stamps_of(times: Any, rows: int, what: str = "times") -> Times:
             f"The times of the records can't be read: {reason}. Give timestamps, ISO 8601 texts, or milliseconds since "
             "1970, one for each record.",
         ) from error
-    return within_calendar(np.asarray(stamps.fill_null(now()).to_numpy(zero_copy_only=False), np.int64))
+    return _within_calendar(np.asarray(stamps.fill_null(now()).to_numpy(zero_copy_only=False), np.int64))
 
 
-def within_calendar(stamps: Times) -> Times:
+def broker_times(times: Times) -> Times:
+    """Return the times that records have in Kafka; one that has none (-1 there) counts as of now.
+
+    Records have none if a client before Kafka 0.10 wrote them, or one that was told to.
+
+    Examples
+    --------
+    >>> times = broker_times(np.array([0, -1]))
+    >>> times[0].item(), bool(abs(times[1] - now()) < 60_000)
+    (0, True)
+    """
+    missing = times == _NONE
+    return _within_calendar(np.where(missing, now(), times) if missing.any() else times)
+
+
+def _within_calendar(stamps: Times) -> Times:
     """Return times with those before the year 1000 or after 9999 moved there."""
     first, last = CALENDAR[0], CALENDAR[1] - 1
     if stamps.min(initial=last) >= first and stamps.max(initial=first) <= last:  # nearly always, in half the time

@@ -148,6 +148,17 @@ def test_a_feed_that_does_not_look_shows_a_lag_of_before_and_says_so(local_broke
         assert "6 when last seen" in feed._repr_html_()
 
 
+def test_records_that_have_no_time_are_not_of_1969(any_broker, create_topic, topic_name):
+    create_topic(any_broker, topic_name, 1)
+    produce(any_broker, topic_name, numbers(0, 10), timestamp=-1)
+    produce(any_broker, topic_name, numbers(10, 20))
+    project = Project("p", types="C", history=True)
+    with connect(project, topic_name, bootstrap_servers=any_broker.bootstrap_servers) as feed:
+        feed.wait(timeout=30)
+    assert project.between("-10min").n == project.n == 20
+    assert len(project.history()) <= 2
+
+
 def test_records_that_the_row_filter_leaves_out_are_counted_and_not_pending(local_broker, create_topic, topic_name):
     create_topic(local_broker, topic_name, 1)
     produce(local_broker, topic_name, numbers(0, 10))

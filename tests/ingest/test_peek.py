@@ -174,6 +174,14 @@ def test_options_of_a_format_are_those_of_its_decoder(local_broker, create_topic
         peek(topic_name, format="csv", format_options={"columns": "x", "config": {}}, **there)
 
 
+def test_a_record_without_a_time_is_shown_without_one(any_broker, create_topic, topic_name):
+    create_topic(any_broker, topic_name, 1)
+    produce(any_broker, topic_name, numbers(0, 1), timestamp=-1)
+    produce(any_broker, topic_name, numbers(1, 2))
+    frame = peek(topic_name, details=True, bootstrap_servers=any_broker.bootstrap_servers)
+    assert frame["kafka.timestamp"].isna().tolist() == [True, False]
+
+
 def test_types_are_guessed_from_a_look(any_broker, create_topic, topic_name):
     create_topic(any_broker, topic_name, 2)
     values = [{"x": i / 2, "on": i % 2, "place": "ab"[i % 2], "note": f"number {i}"} for i in range(20)]
