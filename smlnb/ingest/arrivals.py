@@ -7,7 +7,7 @@ copied into columns at once, at half the cost and without holding up other threa
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -90,6 +90,9 @@ class ByMessage:
                 found.append(Run((topic, partition), _records(list(run), headers=self.headers)))
         return found
 
+    def expect(self, places: Iterable[Place]) -> None:
+        """Take note of partitions that were assigned; nothing to do here."""
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -97,10 +100,10 @@ class ByMessage:
 class InBulk:
     """Polls by a queue of librdkafka's, to which the partitions are sent.
 
-    The client goes on being polled, as it calls us back from there, and what comes of a partition at first comes by
-    that way. From then on the partition is sent to the queue, which is read only when nothing is left of before: the
-    order is kept. A partition that is assigned anew is sent nowhere by librdkafka, so it is sent here again; its
-    records wait for that.
+    The client goes on being polled, as it calls us back from there. What comes that way of a partition, before it is
+    sent to the queue, comes first: the queue is read only when nothing is left of that. A partition that is taken away
+    and assigned again is sent nowhere by librdkafka, once that is through with it; its records wait until it is sent
+    here again.
 
     Parameters
     ----------
@@ -118,8 +121,8 @@ class InBulk:
 
         self._direct = ByMessage(consumer, headers=headers)
         self._queue = Queue(client_address(consumer), addresses(FUNCTIONS), BULK)
-        self._sent_here: set[Place] = set()
-        self._sent = 0.0  # when that was made sure of
+        self._places: set[Place] = set()
+        self._sent = 0.0  # when it was last made sure that they are sent to the queue
         self.headers = headers
         self.full = False
 
@@ -127,7 +130,8 @@ class InBulk:
         """Return what has come, in its order; see :meth:`ByMessage.poll`."""
         self._direct.headers = self.headers
         found = self._direct.poll(0)
-        self._send_here({arrival.place for arrival in found if isinstance(arrival, Run)})
+        if time.monotonic() - self._sent >= AGAIN:
+            self.expect(self._places)
         if found:
             self.full = self._direct.full
             return found
@@ -145,13 +149,12 @@ class InBulk:
             for topic, partition, what in runs
         ]
 
-    def _send_here(self, places: set[Place]) -> None:
-        now = time.monotonic()
-        if now - self._sent >= AGAIN:
-            places, self._sent = places | self._sent_here, now
-        for place in places:
+    def expect(self, places: Iterable[Place]) -> None:
+        """Let partitions that were assigned be sent to the queue."""
+        self._places.update(places)
+        self._sent = time.monotonic()
+        for place in self._places:
             self._queue.redirect(*place)
-        self._sent_here |= places
 
     def close(self) -> None:
         """Give the queue back, before the consumer is closed."""

@@ -78,7 +78,7 @@ class Member(Reader):
         self._say("assigned", parts)
         try:
             new = {place: self._opened(place) for place in ((part.topic, part.partition) for part in parts)}
-            self._consumer.incremental_assign([TopicPartition(*place, b.stop) for place, b in new.items()])
+            self._assign({place: buffer.stop for place, buffer in new.items()})
             self._buffers.update(new)
             idle = [TopicPartition(*place) for place in new if self._paused or place in self._finished]
             if idle:

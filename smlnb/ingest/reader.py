@@ -151,7 +151,11 @@ class Reader:
     def _join(self, positions: Mapping[Place, int]) -> None:
         """Begin to read."""
         self._buffers = {p: self._begin(p, at) for p, at in positions.items() if not self._ended(p, at)}
-        self._consumer.assign([TopicPartition(t, p, b.stop) for (t, p), b in self._buffers.items()])
+        self._assign({place: buffer.stop for place, buffer in self._buffers.items()})
+
+    def _assign(self, positions: Mapping[Place, int]) -> None:
+        self._consumer.incremental_assign([TopicPartition(*place, offset) for place, offset in positions.items()])
+        self._arrivals.expect(positions)
 
     def _ended(self, place: Place, position: int) -> bool:
         return self._ends is not None and position >= self._ends.get(place, 0)
@@ -282,7 +286,7 @@ class Reader:
     def _fetch_from(self, place: Place, offset: int) -> None:
         """Fetch a partition from here on; what was fetched before is forgotten."""
         self._consumer.incremental_unassign([TopicPartition(*place)])
-        self._consumer.incremental_assign([TopicPartition(*place, offset)])
+        self._assign({place: offset})
         if self._paused:
             self._consumer.pause([TopicPartition(*place)])
 
@@ -375,7 +379,7 @@ class Reader:
                 known = self._consumer.list_topics(topic, timeout=LOOK).topics[topic]
                 for place in sorted({(topic, p) for p in known.partitions} - self._buffers.keys()):
                     buffer = self._begin(place, None)
-                    self._consumer.incremental_assign([TopicPartition(*place, buffer.start)])
+                    self._assign({place: buffer.start})
                     self._buffers[place] = buffer
 
     def see_ends(self) -> None:

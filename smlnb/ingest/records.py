@@ -30,7 +30,7 @@ class Records:
     values, keys : sequence of bytes or None
         :class:`~smlnb.formats.payloads.Payloads`, or lists.
     headers : sequence, optional
-        Those of each record, where they are wanted.
+        Those of each record, where they are wanted and some record has any.
 
     Examples
     --------
@@ -56,17 +56,19 @@ class Records:
 
     @staticmethod
     def joined(parts: Sequence[Records]) -> Records:
-        """Return the records of all parts as one; the headers, if every part has them."""
+        """Return the records of all parts as one."""
         parts = [part for part in parts if len(part)]
         if len(parts) <= 1:
             return parts[0] if parts else NO_RECORDS
-        headers = [part.headers for part in parts if part.headers is not None]
+        headers = None
+        if any(part.headers is not None for part in parts):
+            headers = list(chain.from_iterable(part.headers or [None] * len(part) for part in parts))
         return Records(
             np.concatenate([part.offsets for part in parts]),
             np.concatenate([part.times for part in parts]),
             _joined([part.values for part in parts]),
             _joined([part.keys for part in parts]),
-            list(chain.from_iterable(headers)) if len(headers) == len(parts) else None,
+            headers,
         )
 
 

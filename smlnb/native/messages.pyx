@@ -125,7 +125,7 @@ cdef class Queue:
         values, keys : tuple of arrays
             As :class:`smlnb.formats.payloads.Payloads` takes them.
         headers : list or None
-            Of each row, a list of (name, value) or None; if they are wanted.
+            Of each row, a list of (name, value) or None; if they are wanted, and some row has any.
         """
         cdef Py_ssize_t n
         if self._queue == NULL:
@@ -168,7 +168,9 @@ cdef class Queue:
         lacks_value, lacks_key = np.empty(rows, np.uint8), np.empty(rows, np.uint8)
         if rows:
             self._copy(n, offsets, times, values, value_bounds, lacks_value, keys, key_bounds, lacks_key)
-        headers = [self._headers(self._messages[i]) for i in range(n) if self._messages[i].err == 0] if with_headers else None
+        headers = None
+        if with_headers and self._any_headers(n):
+            headers = [self._headers(self._messages[i]) for i in range(n) if self._messages[i].err == 0]
         return (
             self._runs(n),
             offsets,
@@ -239,6 +241,16 @@ cdef class Queue:
                 rows += 1
             found.append((topic, begin.partition, slice(first, rows)))
         return found
+
+    cdef bint _any_headers(self, Py_ssize_t n) noexcept:
+        """Say whether there are any; asking costs as much per message as all else, as librdkafka allocates for it."""
+        cdef Py_ssize_t i
+        cdef void* headers
+        with nogil:
+            for i in range(n):
+                if self._messages[i].err == 0 and self._message_headers(self._messages[i], &headers) == 0:
+                    return True
+        return False
 
     cdef object _headers(self, Message* message):
         cdef void* headers = NULL
