@@ -228,7 +228,9 @@ cdef class Queue:
             begin = self._messages[i]
             topic = self._topic_name(begin.topic).decode() if begin.topic != NULL else None
             if begin.err != 0:
-                text = (<const char*>begin.value)[: begin.value_size] if begin.value != NULL else self._error_text(begin.err)
+                text = <bytes>self._error_text(begin.err)
+                if begin.value != NULL:
+                    text = (<const char*>begin.value)[: begin.value_size]
                 found.append((topic, begin.partition, (begin.err, text.decode("utf-8", "replace"), begin.offset)))
                 i += 1
                 continue
