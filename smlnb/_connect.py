@@ -12,16 +12,17 @@ from rich.text import Text
 
 import smlnb
 from smlnb._command import RunFailedError, running, stopped_by_signals
-from smlnb.errors import BadRecordsError, DecodeError, SchemaError, WorkspaceError
+from smlnb.errors import BadRecordsError, DecodeError, LostRecordsError, SchemaError, WorkspaceError
 from smlnb.ingest.metrics import Metrics
 from smlnb.terminal import connect_view, connector_view, follow
 
 __all__ = ["connect_configuration", "connect_topic"]
 
-_ADVICE: Final = (
+_BAD: Final = (
     "Go on with --on-malformed skip, which leaves such records out, or --on-malformed dead_letter, which writes them "
     "to a topic of their own."
 )
+_LOST: Final = "Go on with --on-gap count, which counts them as lost, or begin another --project."
 
 
 def connect_topic(
@@ -60,8 +61,9 @@ def connect_topic(
             try:
                 follow(feed, stop, show=view, until_caught_up=until_caught_up)
             except (BadRecordsError, DecodeError) as error:
-                error.advising(_ADVICE)
-                raise
+                raise error.advising(_BAD) from None
+            except LostRecordsError as error:
+                raise error.advising(_LOST) from None
             finally:
                 feed.stop()
             last = feed.metrics.checkpoint

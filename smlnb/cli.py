@@ -204,7 +204,12 @@ def connect(
         str | None,
         typer.Option(help="earliest, latest or a time (-1h, 10:30), for partitions that are new; earliest by default."),
     ] = None,
-    on_malformed: Annotated[str | None, typer.Option(help="stop, dead_letter or skip; stop by default.")] = None,
+    on_malformed: Annotated[
+        str | None, typer.Option(help="At a record that can't be used: stop, dead_letter or skip; stop by default.")
+    ] = None,
+    on_gap: Annotated[
+        str | None, typer.Option(help="Where retention has deleted what comes next: stop or count; stop by default.")
+    ] = None,
     build: Annotated[
         str | None, typer.Option(metavar="NAME", help="Build an hba model of this name at the end.")
     ] = None,
@@ -245,6 +250,11 @@ def connect(
                 f"--format-option is given beside {configuration}, whose value.converter names the format; "
                 "those that it can name have no options. Leave it out.",
             )
+        if on_gap is not None:
+            raise ConfigError(
+                f"--on-gap is given beside {configuration}. A connector always stops where records were lost: it has "
+                "no key for that. Leave it out.",
+            )
         _connect.connect_configuration(configuration, workspace or configuration.with_suffix(".db"), **common)
         return
     if topic is None or project is None or workspace is None:
@@ -255,6 +265,7 @@ def connect(
         "format_options": format_options(value_format, format_option),
         "start": start or "earliest",
         "on_malformed": on_malformed or "stop",
+        "on_gap": on_gap or "stop",
     }
     _connect.connect_topic(topic, project, workspace, types=types, reading=reading, **common)
 

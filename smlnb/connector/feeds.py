@@ -11,7 +11,7 @@ from smlnb.cluster.config import KafkaConfig
 from smlnb.cluster.topics import list_topics, watermarks
 from smlnb.connector.projects import ConnectorProjects
 from smlnb.connector.settings import Settings
-from smlnb.errors import BadRecordsError, BrokerUnavailableError, DecodeError, TopicError
+from smlnb.errors import BadRecordsError, BrokerUnavailableError, DecodeError, LostRecordsError, TopicError
 from smlnb.ingest.feed import Feed, connect
 from smlnb.ingest.metrics import Metrics
 
@@ -19,7 +19,8 @@ __all__ = ["ConnectorFeeds"]
 
 Place = tuple[str, int]
 
-_ADVICE: Final = (
+_LOST: Final = "Or learn the rest into another project (sml.project)."
+_BAD: Final = (
     "Go on with behavior.on.malformed.documents=ignore, which leaves such records out, or name a topic that keeps them "
     "by errors.deadletterqueue.topic.name."
 )
@@ -94,7 +95,11 @@ class ConnectorFeeds:
                 return error
             done = self._projects.guess_types(error)
             if done is None:
-                raise error if not isinstance(error, BadRecordsError | DecodeError) else error.advising(_ADVICE)
+                if isinstance(error, BadRecordsError | DecodeError):
+                    error.advising(_BAD)
+                if isinstance(error, LostRecordsError):
+                    error.advising(_LOST)
+                raise error
             self._say(done)
             self.stop()  # all of them: others may have failed by the same letters
             try:

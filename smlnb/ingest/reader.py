@@ -182,8 +182,9 @@ class Reader:
         if self._on_gap == "stop":
             raise LostRecordsError(
                 f"{topic}[{partition}]: {low - position:,} records are lost: the broker's retention has deleted "
-                f"offsets {position} to {low - 1} before they were read. Keep records longer; go on with "
-                "on_gap='count', which counts them as lost; or begin a new project with start='earliest'.",
+                f"offsets {position} to {low - 1} before they were read. Keep records longer.",
+            ).advising(
+                "Go on with on_gap='count', which counts them as lost, or begin a new project with start='earliest'."
             )
         if buffer.start == buffer.stop:
             buffer.since = time.monotonic()

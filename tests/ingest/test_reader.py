@@ -1,25 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
 from smlnb import Project, connect
 from smlnb.errors import ConfigError, LostRecordsError
 from smlnb.ingest.chunk import Chunk, clipped
-from tests.ingest.writing import Collected, numbers, produce
+from tests.ingest.writing import Collected, admin_of, delete_before, numbers, produce
 from tests.waiting import eventually
-
-
-def admin_of(broker):
-    return AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
-
-
-def delete_before(broker, topic, offset, partition=0):
-    """Let the broker forget records, as retention does."""
-    admin = admin_of(broker)
-    for future in admin.delete_records([TopicPartition(topic, partition, offset)]).values():
-        future.result(30)
 
 
 @pytest.mark.kafka

@@ -7,7 +7,8 @@ import json
 import uuid
 
 import fastavro
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -16,7 +17,16 @@ from smlnb.formats.protobuf_schema import compiled
 from smlnb.ingest.kafka import from_kafka_arrow
 from tests.waiting import eventually
 
-__all__ = ["Collected", "avro", "compiled_classes", "numbers", "produce", "written_by_confluent"]
+__all__ = [
+    "Collected",
+    "admin_of",
+    "avro",
+    "compiled_classes",
+    "delete_before",
+    "numbers",
+    "produce",
+    "written_by_confluent",
+]
 
 
 def produce(broker, topic, values, partitions=1, **more):
@@ -107,3 +117,15 @@ class Collected:
             assert all(batch.start <= o < batch.stop for o in batch.offsets.tolist())
             ends[place] = batch.stop
         assert ends == {p: o for p, o in self.source.positions.items() if p in ends}
+
+
+def admin_of(broker):
+    """Return a client for what a broker's operator does."""
+    return AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+
+
+def delete_before(broker, topic, offset, partition=0):
+    """Let the broker forget records, as retention does."""
+    admin = admin_of(broker)
+    for future in admin.delete_records([TopicPartition(topic, partition, offset)]).values():
+        future.result(30)
