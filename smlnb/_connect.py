@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def connect_topic(
     until_caught_up: bool,
 ) -> None:
     """Learn a topic into a project of the workspace until Ctrl-C."""
-    with smlnb.Workspace(workspace) as store:
+    with smlnb.Workspace(workspace) as store, _advice():
         learner = _project(store, project, types)
         feed = smlnb.connect(
             learner,
@@ -60,10 +61,6 @@ def connect_topic(
         with stopped_by_signals() as stop, running():
             try:
                 follow(feed, stop, show=view, until_caught_up=until_caught_up)
-            except (BadRecordsError, DecodeError) as error:
-                raise error.advising(_BAD) from None
-            except LostRecordsError as error:
-                raise error.advising(_LOST) from None
             finally:
                 feed.stop()
             last = feed.metrics.checkpoint
@@ -73,6 +70,17 @@ def connect_topic(
             _check_learned([learner], feed.metrics)
         _finish(store, learner, build)
     _say_why(feed.metrics)
+
+
+@contextmanager
+def _advice() -> Iterator[None]:
+    """Say what to do about records as options."""
+    try:
+        yield
+    except (BadRecordsError, DecodeError) as error:
+        raise error.advising(_BAD) from None
+    except LostRecordsError as error:
+        raise error.advising(_LOST) from None
 
 
 def connect_configuration(
