@@ -40,17 +40,18 @@ def connect_topic(
     until_caught_up: bool,
 ) -> None:
     """Learn a topic into a project of the workspace until Ctrl-C."""
-    with smlnb.Workspace(workspace) as store, _advice():
+    with smlnb.Workspace(workspace) as store:
         learner = _project(store, project, types)
-        feed = smlnb.connect(
-            learner,
-            topic,
-            bootstrap_servers=bootstrap_servers,
-            config=cluster,
-            workspace=store,
-            checkpoint_every=save_every,
-            **reading,
-        )
+        with _advice():
+            feed = smlnb.connect(
+                learner,
+                topic,
+                bootstrap_servers=bootstrap_servers,
+                config=cluster,
+                workspace=store,
+                checkpoint_every=save_every,
+                **reading,
+            )
 
         def view(console: Console) -> RenderableType:
             metrics = feed.metrics
@@ -58,7 +59,7 @@ def connect_topic(
             saved = f"saved to {workspace} every {save_every:g} s" if wrong is None else f"NOT SAVED: {wrong}"
             return connect_view(learner, metrics, saved, console)
 
-        with stopped_by_signals() as stop, running():
+        with stopped_by_signals() as stop, running(), _advice():
             try:
                 follow(feed, stop, show=view, until_caught_up=until_caught_up)
             finally:
