@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any, Final, Literal
 
 import ipywidgets as w
@@ -20,6 +21,12 @@ from smlnb.view.tables import facts, number, table, whole
 
 __all__ = ["Anomalies", "anomalies"]
 
+_STATES: Final = {
+    "running": "watching",
+    "waiting": "waiting for the topic",
+    "stopped": "not watching",
+    "failed": "failed",
+}
 RETRY: Final = 1.0  # seconds between two looks for a topic that is not there yet
 
 
@@ -48,8 +55,8 @@ class Anomalies(Panel):
         self._drawn = -1
         self._facts = w.HTML()
         self._thresholds, self._truth, self._last = w.HTML(), w.HTML(), w.HTML()
-        self.time_line = Figures([score_charts.time_line()], narrowest="320px")
-        self.figures = Figures([score_charts.scores_by_truth(), score_charts.lanes()], narrowest="320px")
+        self._charted: bool | None = None
+        self.time_line, self.figures = Figures(narrowest="320px"), Figures(narrowest="320px")
         self.stop_button = button("Stop watching", "Stop reading the scores; the scorer goes on")
         self.start_button = button("Watch on", "Read on from the last score shown")
         self.stop_scorer_button = button("Stop scoring", "Stop the scorer itself", "warning")
@@ -67,7 +74,7 @@ class Anomalies(Panel):
             return "failed"
         if not self._wanted:
             return "stopped"
-        return "running" if self._source is not None else "waiting"
+        return "running" if self._source is not None or self.log.n else "waiting"
 
     def start(self) -> None:
         """Read on, after a stop or a failure."""
@@ -120,7 +127,8 @@ class Anomalies(Panel):
                 self.fail(error)
         if self.log.n != self._drawn:
             view = self.log.view()
-            self._draw_scores(view)
+            if view.n:
+                self._draw_scores(view)
             self._drawn = view.n
 
     def _try(self) -> None:
@@ -151,11 +159,11 @@ class Anomalies(Panel):
 
     def _draw_facts(self) -> None:
         read = self.log.n
-        shown: list[str | tuple[str, str]] = [
-            (whole(read), "records"),
-            (whole(self._rate.of(read)), "records/s"),
-            self.state,
-        ]
+        rate = self._rate.of(read)
+        shown: list[str | tuple[str, str]] = [(whole(read), "records")]
+        if self.state == "running":
+            shown.append((whole(rate), "records/s"))
+        shown.append(_STATES[self.state])
         if self.scorer is not None:
             shown.append(f"scorer {self.scorer.state}")
             self.enable(self.stop_scorer_button, self.scorer.state not in ("stopped", "failed"))
@@ -164,6 +172,12 @@ class Anomalies(Panel):
         self.enable(self.start_button, self.state in ("stopped", "failed") and self.stop_button not in self._busy)
 
     def _draw_scores(self, view: View) -> None:
+        truth = any(view.groups)  # a group without a name has records that carry no true value
+        if truth is not self._charted:
+            self._charted = truth
+            self.time_line.replace([score_charts.time_line(truth=truth)])
+            lanes = [score_charts.lanes()] if truth else []
+            self.figures.replace([score_charts.scores_by_truth(truth=truth), *lanes])
         state = score_charts.snapshot(view)
         self.time_line.push({k: v for k, v in state.items() if k.startswith("time")})
         self.figures.push({k: v for k, v in state.items() if not k.startswith("time")})
@@ -179,9 +193,9 @@ class Anomalies(Panel):
 
 def _truth(view: View, truth: str | None) -> str:
     """Return how many records of each true value are above each threshold."""
-    if list(view.groups) in ([], [""]):
+    if not any(view.groups):
         missing = f"The records carry no field {truth!r}: let the scorer keep it, keep=[{truth!r}]." if truth else ""
-        return table([missing], []) if missing else ""
+        return f'<span class="smlnb-note">{escape(missing)}</span>' if missing else ""
     rows = [
         [
             (name or "unknown") + (" (anomaly)" if group.strange else ""),
@@ -212,7 +226,7 @@ def _last(view: View) -> str:
         for f in view.last
     ]
     columns = ["record", "score", "above", *(["true value"] if has_truth else []), "because of", "partition / offset"]
-    return table(columns, rows, "Last flagged records, newest first", text=[2, len(columns) - 2])
+    return table(columns, rows, "Last flagged records, newest first", text=range(2, len(columns) - 1))
 
 
 def anomalies(

@@ -12,12 +12,13 @@ from html import escape
 from typing import Any, Final
 
 import numpy as np
-from bokeh.models import ColumnDataSource, HoverTool, Legend, LegendItem, NumeralTickFormatter, Range1d
+from bokeh.models import ColumnDataSource, HoverTool, Legend, LegendItem, NoOverlap, NumeralTickFormatter, Range1d
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from smlnb.stats.histogram import Cells
 from smlnb.view.figures import Chart
+from smlnb.view.ticks import name_ticks
 
 __all__ = [
     "BLUE",
@@ -43,6 +44,8 @@ BLUE: Final = "#3a72b0"
 RED: Final = "#c03a2b"
 ORANGE: Final = "#cf7a13"
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+
+_CONSTANT: Final = 9  # bins around a constant
 
 Data = dict[str, list[Any]]
 
@@ -86,9 +89,10 @@ def plain_figure(height: int, title: str = "", **options: Any) -> figure:
             axis_label_text_font_size="11px",
             axis_label_text_font_style="normal",
         )
+    plot.xaxis.major_label_policy = NoOverlap(min_distance=16)
     plot.xgrid.grid_line_color = None
     plot.ygrid.grid_line_color = FAINT
-    plot.min_border_left = plot.min_border_right = 4
+    plot.min_border_left, plot.min_border_right = 4, 14  # a label at the end of an axis is centred on it
     return plot
 
 
@@ -121,8 +125,8 @@ def add_legend(plot: figure, items: Mapping[str, Sequence[Any]]) -> None:
 # -- an attribute -----------------------------------------------------------------------------------------------------
 
 
-def histogram(name: str, attribute: str, height: int = 150) -> Chart:
-    """Return the histogram of an attribute; its source has the name ``name``."""
+def histogram(name: str, attribute: str, height: int = 150, *, powers: bool = False) -> Chart:
+    """Return the histogram of an attribute; its source has the name ``name``; with ``powers``, of ten, on its axis."""
     source = ColumnDataSource(histogram_data([], []), name=name)
     plot = plain_figure(height, attribute, x_range=named_range(f"{name}-x"), y_range=named_range(f"{name}-y"))
     boxes = plot.quad(
@@ -140,7 +144,7 @@ def histogram(name: str, attribute: str, height: int = 150) -> Chart:
     plot.add_tools(HoverTool(renderers=[boxes], tooltips=f"<span style='color:#222'>{tooltip}</span>"))
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0[.]0a")
     plot.yaxis.ticker.desired_num_ticks = 3
-    plot.xaxis.ticker.desired_num_ticks = 5
+    name_ticks(plot.xaxis, name, powers=powers)
     return Chart(plot, f"Histogram of {attribute}; the table above says the same in numbers")
 
 
@@ -159,7 +163,7 @@ def histogram_data(edges: Any, counts: Any) -> Data:
 def bin_edges(cells: Cells, bins: int, middle: float = 1.0) -> NDArray[np.float64]:
     """Return the edges of at most ``bins`` equal bins over the middle part of the values.
 
-    Whole numbers get bins that hold equally many of them, so that no comb appears.
+    Whole numbers get bins that hold equally many of them, so that no comb appears; a constant stands in the middle.
 
     Examples
     --------
@@ -175,7 +179,8 @@ def bin_edges(cells: Cells, bins: int, middle: float = 1.0) -> NDArray[np.float6
         width = max(1.0, float(np.ceil((inside[-1] - inside[0] + 1) / bins)))
         return np.asarray(np.arange(inside[0] - 0.5, inside[-1] + 0.5 + width, width), dtype=float)
     if high - low <= 1e-12 * max(abs(low), abs(high), 1.0):
-        low, high = low - 0.5, high + 0.5
+        room = 0.5 * (abs(low) or 1.0)
+        return np.linspace(low - room, high + room, _CONSTANT + 1)
     return np.linspace(low, high, bins + 1)
 
 

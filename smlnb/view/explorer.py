@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import ipywidgets as w
+import numpy as np
 
 from smlnb.clock import now
 from smlnb.errors import NotEnoughDataError
@@ -13,10 +15,11 @@ from smlnb.exploration.univariate import univariate
 from smlnb.schema import Kind
 from smlnb.stats.table import TableSummary
 from smlnb.view import charts
-from smlnb.view.figures import Figures
+from smlnb.view.figures import Chart, Figures
 from smlnb.view.panel import Panel, button, row
 from smlnb.view.rate import Rate
 from smlnb.view.tables import facts, number, table, whole
+from smlnb.view.ticks import Ticks
 
 __all__ = ["Explorer", "explore"]
 
@@ -44,6 +47,12 @@ _COLUMNS: Final = {
     "max": "max",
     "skewness": "skewness",
     "kurtosis": "kurtosis",
+}
+_ZERO_ONE: Final = np.array([-0.5, 0.5, 1.5])
+_CHARTS: Final[dict[str, Callable[[str, str, int], Chart]]] = {
+    "bars": charts.bars,
+    "numbers": charts.histogram,
+    "powers": partial(charts.histogram, powers=True),
 }
 _KIND: Final = {Kind.CONTINUOUS: "continuous", Kind.BINARY: "binary", Kind.CATEGORY: "category"}
 
@@ -193,7 +202,9 @@ class Explorer(Panel):
     def _draw_facts(self) -> None:
         learned = self.project.n
         rate = self._rate.of(learned)
-        shown: list[str | tuple[str, str]] = [(whole(learned), "rows learned"), (whole(rate), "rows/s")]
+        shown: list[str | tuple[str, str]] = [(whole(learned), "rows learned")]
+        if self.feed is None or self.feed.state == "running":
+            shown.append((whole(rate), "rows/s"))
         refused = self.project.counts.refused
         if refused:
             shown.append((whole(refused), "refused"))
@@ -235,30 +246,38 @@ class Explorer(Panel):
         chosen = [str(self.chosen.value)] if self.chosen.value != ALL else names[:MOST]
         large = len(chosen) == 1
         self._note.value = _note(summary, len(names), large=large)
-        kinds = tuple((name, summary.schema[name].kind is Kind.CATEGORY) for name in chosen)
+        state: dict[str, dict[str, Any]] = {}
+        kinds: list[tuple[str, str]] = []
+        for i, name in enumerate(chosen):
+            kind, drawn = self._drawing(f"h{i}", summary, name)
+            kinds.append((name, kind))
+            state |= drawn
         if (kinds, large) != self._charted:
             self._charted = (kinds, large)
-            self.figures.replace(
-                [
-                    (charts.bars if category else charts.histogram)(f"h{i}", name, 300 if large else 150)
-                    for i, (name, category) in enumerate(kinds)
-                ],
-            )
-        state: dict[str, dict[str, Any]] = {}
-        for i, (name, category) in enumerate(kinds):
-            state |= _bars(f"h{i}", summary, name) if category else self._histogram(f"h{i}", summary, name)
+            height = 300 if large else 150
+            self.figures.replace([_CHARTS[kind](f"h{i}", name, height) for i, (name, kind) in enumerate(kinds)])
         self.figures.push(state)
 
-    def _histogram(self, key: str, summary: TableSummary, name: str) -> dict[str, dict[str, Any]]:
+    def _drawing(self, key: str, summary: TableSummary, name: str) -> tuple[str, dict[str, dict[str, Any]]]:
+        """Return which kind of chart shows an attribute, and what is in it."""
+        kind = summary.schema[name].kind
+        if kind is Kind.CATEGORY:
+            found = summary.categories[summary.schema.categories.index(name)].counts
+            return "bars", _bars(key, [str(v) for v in found][:TOP], list(found.values())[:TOP])
         cells = summary.cells[summary.schema.numeric.index(name)] if summary.cells is not None else None
         if cells is None or not cells.total:
-            return {key: {"data": charts.histogram_data([], [])}}
+            return "numbers", {key: {"data": charts.histogram_data([], [])}}
+        if kind is Kind.BINARY:
+            return "bars", _bars(key, ["0", "1"], cells.counts_between(_ZERO_ONE).tolist())
         edges = charts.bin_edges(cells, self.bins, middle=1.0 if self.tails.value else 0.99)
         counts = cells.counts_between(edges)
-        return {
+        low, high = float(edges[0]), float(edges[-1])
+        ticks = Ticks.between(low, high)
+        return "numbers" if ticks.form else "powers", {
             key: {"data": charts.histogram_data(edges, counts)},
-            f"{key}-x": {"start": float(edges[0]), "end": float(edges[-1])},
+            f"{key}-x": {"start": low, "end": high},
             f"{key}-y": charts.headroom(counts),
+            **ticks.state(key),
         }
 
 
@@ -289,9 +308,7 @@ def _categories_table(summary: TableSummary, i: int) -> str:
     return table(["value", "count", "share"], rows, f"Most frequent values of {name}")
 
 
-def _bars(key: str, summary: TableSummary, name: str) -> dict[str, dict[str, Any]]:
-    counts = summary.categories[summary.schema.categories.index(name)].counts
-    values, heights = [str(v) for v in counts][:TOP], list(counts.values())[:TOP]
+def _bars(key: str, values: Sequence[str], heights: Sequence[float]) -> dict[str, dict[str, Any]]:
     return {
         key: {"data": charts.bars_data(values, heights)},
         f"{key}-x": {"factors": values},

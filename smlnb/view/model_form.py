@@ -53,7 +53,7 @@ class ModelForm(Panel):
             description="Algorithm",
             tooltip="What kind of model",
             style=wide,
-            layout=w.Layout(width="min(100%, 360px)"),
+            layout=w.Layout(width="auto"),
         )
         self.inputs = w.SelectMultiple(
             description="Inputs",
@@ -68,7 +68,7 @@ class ModelForm(Panel):
             tooltip="How the model is called",
             continuous_update=False,
             style=wide,
-            layout=w.Layout(width="min(100%, 360px)"),
+            layout=w.Layout(width="auto"),
         )
         self.live = w.Checkbox(
             value=live,
@@ -85,7 +85,7 @@ class ModelForm(Panel):
             [
                 self._facts,
                 row(
-                    w.VBox([self.algorithm, self.name, self.live]),
+                    w.VBox([self.algorithm, self.name, self.live], layout=w.Layout(width="min(100%, 364px)")),
                     self.inputs,
                     grid_gap="4px 18px",
                     align_items="flex-start",
@@ -116,9 +116,7 @@ class ModelForm(Panel):
             raise ModelError("No input is chosen. Choose at least one attribute in the list Inputs.")
         self.model = self.project.build(self.algorithm.value, inputs=inputs or None, name=name, live=self.live.value)
         self.name.value = self._free_name(name)
-        self.say(
-            f"The model {name!r} is built from {whole(self.model.n)} rows; the form is ready for another one.", "good"
-        )
+        self.say(f"The model {name!r} is built; the form is ready for another one.", "good")
         self.draw()
         if self._on_build is not None:
             self._on_build(self.model)

@@ -17,7 +17,7 @@ from smlnb.schema import Schema
 from smlnb.view.panel import Panel, button, row
 from smlnb.view.publish import publisher
 from smlnb.view.tables import facts, whole
-from smlnb.view.type_menus import TypeMenus, Types, guess
+from smlnb.view.type_menus import LABELS, TypeMenus, Types, guess
 
 __all__ = ["ProjectForm", "project_form"]
 
@@ -46,6 +46,7 @@ class ProjectForm(Panel):
         name: str | None,
         types: Types,
         histogram: bool,
+        history: bool,
         connect: bool,
         on_create: Callable[[Any], Any] | None,
         options: Mapping[str, Any],
@@ -76,7 +77,7 @@ class ProjectForm(Panel):
             layout=w.Layout(width="auto"),
         )
         self.history = w.Checkbox(
-            value=False,
+            value=history,
             description="keep the past (statistics of any interval)",
             indent=False,
             tooltip="Minutes for an hour, half hours for a day, days for a quarter; takes more memory",
@@ -287,8 +288,8 @@ def _text(description: str, value: str, tooltip: str) -> w.Text:
         description=description,
         tooltip=tooltip,
         continuous_update=False,
-        style={"description_width": "50px"},
-        layout=w.Layout(width="260px"),
+        style={"description_width": LABELS},
+        layout=w.Layout(width="min(100%, 274px)"),
     )
 
 
@@ -312,6 +313,7 @@ def project_form(
     name: str | None = None,
     types: Types = None,
     histogram: bool = True,
+    history: bool = False,
     connect: bool = True,
     on_create: Callable[[Any], Any] | None = None,
     **options: Any,
@@ -332,8 +334,8 @@ def project_form(
         What the field Name begins with; a number is added if a project has that name. By default the topic's.
     types : str, sequence or mapping, optional
         Letters for all columns, or for those named, in place of guessed ones.
-    histogram : bool
-        Whether the box is ticked at first.
+    histogram, history : bool
+        Whether the boxes "keep histograms" and "keep the past" are ticked at first.
     connect : bool
         Whether creating also begins to learn the topic.
     on_create : callable, optional
@@ -353,6 +355,7 @@ def project_form(
         name=name,
         types=types,
         histogram=histogram,
+        history=history,
         connect=connect,
         on_create=on_create,
         options=options,

@@ -25,17 +25,21 @@ from smlnb.view.charts import (
 )
 from smlnb.view.figures import Chart, Snapshot
 from smlnb.view.scores import View
+from smlnb.view.tables import number
 
 __all__ = ["lanes", "scores_by_truth", "snapshot", "spread_labels", "time_line"]
 
 DASHES: Final = {"q50": "dotted", "q95": "dashed", "q98": "dotdash", "q99": "solid"}
 BINS: Final = 60
-_ROOM: Final = 0.07  # of the width, right of the data, for the labels of the thresholds
+_LABELS: Final = 78  # pixels right of the data, for the labels of the thresholds
 _JITTER: Final = 0.382  # of a golden section: spreads successive records evenly
 
 
-def time_line(height: int = 320) -> Chart:
-    """Return the scores in order of arrival, with the quantiles of all scores and the marked records."""
+def time_line(height: int = 320, *, truth: bool = True) -> Chart:
+    """Return the scores in order of arrival, with the quantiles of all scores and the marked records.
+
+    Without ``truth``, what is known of true values is left out.
+    """
     plot = plain_figure(height, x_range=named_range("time-x"), y_range=named_range("time-y"))
     plot.xaxis.axis_label = "record, in order of arrival"
     plot.yaxis.axis_label = "anomaly score"
@@ -63,14 +67,17 @@ def time_line(height: int = 320) -> Chart:
         line_width=1.5,
     )
     _thresholds(plot, "time", vertical=False)
-    add_legend(plot, {"record": [dots], "flagged: above q99 of its time": [flagged], "true anomaly": [strange]})
-    _hover(plot, [dots], "record @x{0,0}: score <b>@y{0.00}</b>")
-    _hover(plot, [flagged, strange], "record @x{0,0}: score <b>@y{0.00}</b>, true value @truth")
+    plot.min_border_right = _LABELS
+    legend = {"record": [dots], "flagged: above q99 of its time": [flagged]}
+    add_legend(plot, {**legend, "true anomaly": [strange]} if truth else legend)
+    score = "record @x{0,0}: score <b>@y{0.00}</b>"
+    _hover(plot, [dots], score)
+    _hover(plot, [flagged, strange], f"{score}, true value @truth" if truth else score)
     return Chart(plot, "Anomaly scores of the last records in order of arrival; the tables below say it in numbers")
 
 
-def scores_by_truth(height: int = 240) -> Chart:
-    """Return the histograms of all scores, of normal and of strange records, with the thresholds."""
+def scores_by_truth(height: int = 240, *, truth: bool = True) -> Chart:
+    """Return the histograms of all scores, with the thresholds; with ``truth`` of normal and of strange records."""
     plot = plain_figure(height, "All scores", x_range=named_range("all-x"), y_range=named_range("all-y"))
     plot.xaxis.axis_label = "anomaly score"
     plot.yaxis.axis_label = "share of its records"
@@ -91,9 +98,10 @@ def scores_by_truth(height: int = 240) -> Chart:
         hatch_weight=0.7,
     )
     _thresholds(plot, "all", vertical=True)
-    add_legend(plot, {"normal": [normal], "true anomaly": [strange]})
-    for renderer, who in ((normal, "normal"), (strange, "anomalous")):
-        _hover(plot, [renderer], f"<b>@count{{0,0}}</b> {who} records score @left to @right")
+    if truth:
+        add_legend(plot, {"normal": [normal], "true anomaly": [strange]})
+    for renderer, who in ((normal, "normal " if truth else ""), (strange, "anomalous ")):
+        _hover(plot, [renderer], f"<b>@count{{0,0}}</b> {who}records score @left to @right")
     return Chart(plot, "Histogram of all scores, of normal and of truly anomalous records, with the thresholds")
 
 
@@ -133,7 +141,7 @@ def _time_line(view: View) -> dict[str, Any]:
     top = max(float(np.max(view.scores[finite], initial=0.0)), *view.quantiles.values(), 1e-9) * 1.06
     low = min(float(np.min(view.scores[finite], initial=0.0)), 0.0)
     first, last = (int(numbers[0]), int(numbers[-1])) if len(numbers) else (0, 1)
-    right = last + max(_ROOM * (last - first), 1.0)
+    right = last + max(0.005 * (last - first), 0.5)
     named = {"flagged": view.flagged & finite, "strange": view.strange & finite}
     marked = {
         f"time-{name}": {
@@ -152,11 +160,11 @@ def _time_line(view: View) -> dict[str, Any]:
         **marked,
         "time-thresholds": {
             "data": {
-                "name": [f"{k} {v:.3g}" for k, v in levels.items()],
+                "name": [f"{k} {number(v)}" for k, v in levels.items()],
                 "value": rounded(list(levels.values()), 4),
                 "dash": [DASHES[k] for k in levels],
                 "begin": [first] * len(levels),
-                "end": [last] * len(levels),
+                "end": [right] * len(levels),
                 "label": rounded(spread_labels(list(levels.values()), 0.055 * (top - low)), 4),
             },
         },
@@ -266,7 +274,8 @@ def _thresholds(plot: figure, name: str, *, vertical: bool) -> None:
         y="label",
         text="name",
         source=source,
-        x_offset=4,
+        level="annotation",  # which may stand outside the frame
+        x_offset=6,
         text_baseline="middle",
         text_color=INK,
         text_font=literal(FONT),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Final
 
 __all__ = ["facts", "number", "table", "whole"]
+
+_LARGEST: Final = 1e12  # from here on, powers of ten
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -14,18 +17,23 @@ def number(value: float | None, digits: int = 4) -> str:
 
     Examples
     --------
-    >>> number(1234567.8), number(0.000012345), number(48.25), number(float("nan")), number(-0.0), number(12.0)
-    ('1,234,568', '1.234e-05', '48.25', '\u2013', '0', '12')
+    >>> number(1234567.8), number(-4624.0), number(0.000012345), number(float("nan")), number(-0.0)
+    ('1,234,568', '-4,624', '1.234e-05', '\u2013', '0')
+    >>> number(48.25), number(5.6), number(12.0)  # four digits, unless it is whole: columns line up
+    ('48.25', '5.600', '12')
     """
     if value is None or math.isnan(value):
         return "\N{EN DASH}"
     if math.isinf(value):
         return "\N{INFINITY}" if value > 0 else "\N{MINUS SIGN}\N{INFINITY}"
     size = abs(value)
-    if size >= 10**digits:
+    if size >= _LARGEST:
+        return f"{value:.{digits}g}"
+    if size >= 10**digits - 0.5:
         return f"{value:,.0f}"
-    text = f"{value + 0.0:.{digits}g}"
-    return "0" if text == "-0" else text
+    if float(value).is_integer():
+        return f"{value + 0.0:,.{digits}g}"
+    return f"{value:#,.{digits}g}".rstrip(".")
 
 
 def whole(value: float) -> str:

@@ -11,9 +11,10 @@ import pyarrow as pa
 from smlnb.schema import Attribute, Kind, Schema, parse_kinds
 from smlnb.view.panel import Panel
 
-__all__ = ["TypeMenus", "Types", "guess"]
+__all__ = ["LABELS", "TypeMenus", "Types", "guess"]
 
 ENOUGH: Final = 50  # records that show whether a number is binary
+LABELS: Final = "64px"  # the width of what stands before a field
 _MENU: Final = [(f"{kind} \u2013 {kind.name.lower()}", str(kind)) for kind in Kind]
 
 Types = str | Sequence[str] | Mapping[str, str] | None
@@ -36,16 +37,19 @@ class TypeMenus:
             description="Types",
             tooltip="One letter per column, in column order: C,C,X. The menus below say the same",
             continuous_update=False,
-            style={"description_width": "50px"},
+            style={"description_width": LABELS},
             layout=w.Layout(width="min(100%, 420px)"),
         )
-        grid = "repeat(auto-fill, minmax(220px, 1fr))"
-        self.menus = w.GridBox(layout=w.Layout(grid_template_columns=grid, width="100%"))
+        self._names: Sequence[str] = ()
+        self.menus = w.GridBox(layout=w.Layout(width="100%"))
         panel.observe(self.letters, self._letters_changed)
 
     def show(self, schema: Schema, sample: pa.RecordBatch) -> None:
         """Show a menu per column, with the letters of ``schema``."""
         self._set_letters(schema.letters)
+        self._names = schema.names
+        grid = f"repeat(auto-fill, minmax(calc({_width(self._names)} + 156px), 1fr))"
+        self.menus.layout.grid_template_columns = grid
         self.menus.children = tuple(self._menu(a, sample) for a in schema)
 
     def clear(self) -> None:
@@ -59,7 +63,7 @@ class TypeMenus:
             options=_MENU,
             value=str(attribute.kind),
             description=attribute.name,
-            style={"description_width": "64px"},
+            style={"description_width": _width(self._names)},
             tooltip=f"Type of the column {attribute.name}. Some of its values: {examples[:120]}",
             layout=w.Layout(width="auto"),
         )
@@ -91,6 +95,17 @@ class TypeMenus:
             self.letters.value = letters
         finally:
             self._settling = False
+
+
+def _width(names: Sequence[str]) -> str:
+    """Return a width in which names can be read; very long ones are cut, and whole in the tooltip.
+
+    Examples
+    --------
+    >>> _width(["s1", "class"]), _width(["temperature_outside"]), _width(["x" * 100])
+    ('64px', '143px', '180px')
+    """
+    return f"{min(max(64, 10 + 7 * max(map(len, names), default=0)), 180)}px"
 
 
 def guess(sample: pa.RecordBatch, given: Types) -> Schema:

@@ -131,3 +131,23 @@ def test_every_control_has_a_description_and_a_tooltip(panel: Anomalies, control
     widget = getattr(panel, control)
     assert widget.description
     assert widget.tooltip
+
+
+def test_before_the_first_score_there_is_nothing_to_draw(local_broker: LocalBroker, topic_name: str) -> None:
+    with anomalies(topic=topic_name, bootstrap_servers=local_broker.bootstrap_servers) as panel:
+        assert panel.time_line.items == panel.figures.items == []
+        assert panel._thresholds.value == panel._truth.value == panel._last.value == ""
+
+
+def test_without_true_values_there_is_no_plot_of_them(
+    panel: Anomalies, local_broker: LocalBroker, topic_name: str
+) -> None:
+    assert len(panel.figures.items) == 2
+    assert "true anomaly" in json.dumps(panel.time_line.items)
+    plain = [{k: v for k, v in record.items() if k != "class"} for record in scores(300)]
+    produce(local_broker.bootstrap_servers, f"{topic_name}-plain", plain)
+    with anomalies(topic=f"{topic_name}-plain", bootstrap_servers=local_broker.bootstrap_servers) as other:
+        eventually(lambda: other.log.n == 300, what="all scores are read")
+        other.refresh()
+        assert len(other.figures.items) == 1
+        assert "true anomaly" not in json.dumps(other.time_line.items)

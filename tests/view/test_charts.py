@@ -68,3 +68,9 @@ def test_figures_have_their_height_given_and_no_toolbar() -> None:
     plot = charts.histogram("h", "s1").figure
     assert plot.height == 150
     assert plot.toolbar_location is None
+
+
+def test_a_constant_stands_in_the_middle() -> None:
+    cells = cells_of(np.full(100, 7.0))
+    counts = cells.counts_between(charts.bin_edges(cells, 40))
+    assert counts[len(counts) // 2] == pytest.approx(100)

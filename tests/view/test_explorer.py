@@ -198,3 +198,26 @@ def test_every_control_has_a_description_and_a_tooltip(control: str) -> None:
     widget = getattr(explore(learned(), FakeFeed()), control)
     assert widget.description
     assert widget.tooltip
+
+
+def test_a_binary_attribute_has_a_bar_for_each_of_its_values() -> None:
+    state = explore(learned()).figures.state
+    assert state["h1-x"] == {"factors": ["0", "1"]}
+    assert state["h1"]["data"]["value"] == ["0", "1"]
+
+
+def test_the_axis_of_tiny_numbers_has_powers_of_ten() -> None:
+    project = Project("lab")
+    project.learn({"current": RNG.normal(0, 1e-9, 200), "load": RNG.normal(0, 1e6, 200)})
+    panel = explore(project)
+    assert "precision" in panel.figures.state["h0-form"]
+    assert panel.figures.state["h1-form"]["format"].endswith("a")
+
+
+def test_a_rate_is_said_only_while_something_is_read() -> None:
+    feed = FakeFeed()
+    panel = explore(learned(), feed=feed)
+    assert "rows/s" in panel._facts.value
+    feed.stop()
+    panel.refresh()
+    assert "rows/s" not in panel._facts.value

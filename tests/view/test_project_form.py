@@ -212,3 +212,11 @@ def test_a_late_look_at_an_empty_topic_does_not_spoil_what_was_created(form: Pro
     form._looked(empty)
     assert form.error is None
     assert len(form.types.menus.children) == 5
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_the_past_is_kept_if_the_box_says_so(local_broker: LocalBroker, topic: str, *, history: bool) -> None:
+    servers = local_broker.bootstrap_servers
+    form = project_form(topic, bootstrap_servers=servers, connect=False, name=f"{topic}-{history}", history=history)
+    assert form.history.value is history
+    assert bool(form.create().options.history) is history
