@@ -6,9 +6,12 @@ from types import SimpleNamespace
 
 from bokeh.models import BasicTicker, BasicTickFormatter, NumeralTickFormatter
 from hypothesis import given
+from hypothesis import strategies as st
 
 from smlnb.view.ticks import Ticks, name_ticks
 from tests.stats.laws import law_settings
+
+ENDS = st.floats(-1e18, 1e18) | st.floats(-1, 1) | st.integers(-(10**7), 10**7).map(float)
 
 
 def labels(ticks: Ticks, values: list[float]) -> list[str]:
