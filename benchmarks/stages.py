@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from smlnb import project
+from smlnb import past, project
 from smlnb.formats import framed_decode, json_decode
 from smlnb.ingest import arrivals, kafka, nodes, reader, records, task
 from smlnb.shards import intake, rows, shard
@@ -31,7 +31,7 @@ STAGES: Mapping[str, list[tuple[Any, str]]] = {
     ],
     "node, and freeing the batch before": [(nodes.learn, "update")],
     "project, shard, tail": [(project.Project, "learn"), (shard.Shard, "learn"), (shard.Shard, "__init__")],
-    "rows": [(intake, "take_in"), (rows.Rows, "of"), (rows.Rows, "joined")],
+    "rows": [(past, "take_in"), (rows.Rows, "of"), (rows.Rows, "joined")],
     "read block": [(intake, "read_block")],
     "table": [(table.Table, "update_floats")],
     "centre": [(centred.Centred, "of")],
