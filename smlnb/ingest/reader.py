@@ -25,7 +25,7 @@ OnGap = Literal["stop", "count"]
 
 BUFFERED = 16  # batches of records held over all partitions, at most
 LINGER = 0.1  # seconds that records wait for more of their partition, while there is a backlog
-OUTAGE = 15.0  # seconds; connecting is tried at least every 10, and each failure is reported
+ASK = 5.0  # seconds between questions whether brokers that were gone are back; librdkafka keeps quiet about both
 REQUEST = 8.0  # seconds for a request to the broker
 LOOK = 1.0  # seconds for a look at the topics' partitions while reading
 
@@ -110,7 +110,7 @@ class Reader:
         self.high: dict[Place, int] = {}
         self.commit_errors = 0
         self.statistics: str | None = None
-        self._broker_error = ("", -OUTAGE)
+        self._broker_error, self._asked = "", 0.0
         self.read: dict[Place, int] = {}
         self.pending = 0
         self._linger = LINGER
@@ -207,9 +207,8 @@ class Reader:
 
     @property
     def broker_error(self) -> str | None:
-        """Why the broker can't be reached; None if nothing was heard of it for a while, or records arrive."""
-        text, when = self._broker_error
-        return text if time.monotonic() - when < OUTAGE else None
+        """Why the broker can't be reached; None since it has answered."""
+        return self._broker_error or None
 
     # -- reading --------------------------------------------
 
@@ -227,12 +226,21 @@ class Reader:
             raise client_error(error, self.config, "Reading failed") from None
         self._linger = LINGER if self._arrivals.full else 0.0  # whoever has caught up does not wait for more
         if found:
-            self._broker_error = ("", -OUTAGE)
+            self._broker_error = ""
+        elif self._broker_error and time.monotonic() - self._asked >= ASK:
+            self._ask()
         for arrival in found:
             if isinstance(arrival, Event):
                 self._on_event(arrival)
             else:
                 self._append(arrival.place, arrival.records)
+
+    def _ask(self) -> None:
+        """Find out whether the brokers are back: where nothing is written, nothing else would tell."""
+        with suppress(KafkaException):
+            self._consumer.list_topics(self.topics[0], timeout=LOOK)
+            self._broker_error = ""
+        self._asked = time.monotonic()
 
     def _append(self, place: Place, records: Records) -> None:
         buffer = self._buffers.get(place)
@@ -414,5 +422,7 @@ class Reader:
     def _on_error(self, error: Any) -> None:
         text = tidy(self.config, error.str())
         if error.code() == ClientError._ALL_BROKERS_DOWN:  # follows the reason, and says less
-            text = self.broker_error or text
-        self._broker_error = (text, time.monotonic())
+            text = self._broker_error or text
+        if not self._broker_error:
+            self._asked = time.monotonic()
+        self._broker_error = text
