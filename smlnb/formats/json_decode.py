@@ -1,9 +1,10 @@
 """JSON values to columns.
 
-A whole batch is tried first, by the compiled parser and then by msgspec, which parses into structs whose fields are the
-known columns: no dictionaries, and millions of records of ten numbers a second on one core. Of a batch that has
-something else in it, each value that does not fit is looked at by itself: it either teaches the decoder something new
-(a column, a first value, a decimal among whole numbers) or it is refused.
+A whole batch is tried first, by the compiled parser, which takes nulls, missing keys and escapes with the rest. Where
+it is not there or gives up, msgspec parses into structs whose fields are the known columns: no dictionaries, and
+millions of records of ten numbers a second on one core. Of a batch that has something else in it, each value that does
+not fit is looked at by itself: it either teaches the decoder something new (a column, a first value, a decimal among
+whole numbers) or it is refused.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class JsonDecoder:
         self._shape: Shape = {}
         self._types: dict[str, Type] = {}  # by the name of the column, in the order in which they came
         self._usual: dict[str, Type] = {}  # what most values of the first batch are
-        self._complete = True  # whether every record of the last batch had every column
+        self._complete = True  # whether every record of the last batch that msgspec parsed had every column
         self._dense = True  # and no null in it
         self._widened = False
         self._compile()
@@ -81,7 +82,7 @@ class JsonDecoder:
 
     def decode(self, values: Sequence[bytes | None], headers: Headers | None = None) -> Decoded:  # noqa: ARG002
         """Decode the values; see :meth:`smlnb.formats.decoded.Decoder.decode`."""
-        data = self._compiled.decode(values) if self._dense and self._compiled is not None else None
+        data = self._compiled.decode(values) if self._compiled is not None else None
         if data is not None:
             return Decoded(data, np.arange(len(values)))
         if isinstance(values, Payloads):

@@ -11,7 +11,8 @@ TEXT: int
 
 Numbers: TypeAlias = dict[str, NDArray[Any]]
 Texts: TypeAlias = dict[str, tuple[NDArray[np.int32], NDArray[np.uint8]]]
+Nulls: TypeAlias = dict[str, NDArray[np.bool_]]
 
 class Records:
     def __init__(self, shape: Mapping[str, Any]) -> None: ...
-    def decode(self, data: NDArray[np.uint8], bounds: NDArray[np.int64]) -> tuple[Numbers, Texts] | None: ...
+    def decode(self, data: NDArray[np.uint8], bounds: NDArray[np.int64]) -> tuple[Numbers, Texts, Nulls] | None: ...

@@ -1,23 +1,27 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """JSON objects of one shape to columns: all of them, or nothing.
 
-Accepted is only what is usual: objects by the grammar of RFC 8259 that have each key of the shape once and no others,
-no null, no escape in keys or texts, numbers of at most 19 digits. Everything else is somebody else's to look at.
+Accepted is only what is usual: objects by the grammar of RFC 8259 that have no keys but those of the shape and none of
+them twice, no escapes in keys, numbers of at most 19 digits. What is missing is null, and so is all of an object that
+is null. Everything else is somebody else's to look at.
 
-The keys of a record are expected in the order in which the record before had them: then finding a column is one
-comparison of a few bytes.
+After each key that one is expected which came after it in the record before: then finding a column is one comparison
+of a few bytes.
 """
 
 from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
 from smlnb.native.numbers cimport Powers, nearest, prepare
+from smlnb.native.texts cimport Place, plain, unescape
 
 __all__ = ["BOOLEAN", "DECIMAL", "TEXT", "WHOLE", "Records"]
 
 cdef enum:
+    MOST_CELLS = 8  # for each byte of the records: columns that are nearly empty would take much memory
+
     _WHOLE
     _DECIMAL
     _BOOLEAN
@@ -26,35 +30,43 @@ cdef enum:
 
 WHOLE, DECIMAL, BOOLEAN, TEXT = _WHOLE, _DECIMAL, _BOOLEAN, _TEXT
 
-ctypedef const uint8_t *Place  # where the next byte is; NULL: what was there is unusual
-
 cdef struct Field:
     Place key  # with its quotation marks
     Py_ssize_t size
+    uint64_t head  # its first 8 bytes; zeros beyond its end
+    uint64_t mask  # ones where there are bytes of the key
     int kind
-    Py_ssize_t index  # of the column among those of its kind, or of the object among all
+    Py_ssize_t index  # of the column, or of the object
+    Py_ssize_t text  # of the column among those of texts
+    Py_ssize_t after  # which field of the object came after this one
+    Py_ssize_t seen  # in which record last
 
 cdef struct Object:
     Py_ssize_t first  # of its fields
     Py_ssize_t count
 
 cdef struct Level:  # an object that has begun and not ended
-    Field *fields  # the expected order of the keys
+    Field *fields
     Py_ssize_t count
     Py_ssize_t found  # so many of them
+    Py_ssize_t last  # which was found last; -1: none yet
+    Py_ssize_t expected  # which is next, most likely
 
 cdef struct Plan:
     Field *fields
     Object *objects
-    Level *levels
+    Level *levels  # as many as there are objects suffice
 
-cdef struct Columns:  # of each kind one array: a row for a column
+cdef struct Columns:  # a row for each
     Py_ssize_t records
-    int64_t *whole
-    double *decimal
-    uint8_t *boolean
-    int64_t *begins  # of the texts, in the data
+    int64_t *cells  # whole numbers, float64, booleans; of texts where they begin: in the data, or beyond in `unescaped`
+    uint8_t *nulls  # 1 where there is none
     int32_t *bounds  # of the texts, in their column; one more in each row
+    bint complete  # no nulls
+    Place data
+    Py_ssize_t size
+    uint8_t *unescaped  # texts that had escapes, and are shorter without: it has as many bytes as all records
+    Py_ssize_t used
 
 cdef Powers powers
 prepare(&powers)
@@ -70,31 +82,31 @@ cdef class Records:
         marks, backslashes or control characters.
     """
 
-    cdef list keys, names
+    cdef list keys, columns
     cdef bytearray fields, objects
-    cdef Py_ssize_t smallest
+    cdef Py_ssize_t texts
 
     def __init__(self, shape):
-        self.keys, self.names = [], [[], [], [], []]
+        self.keys, self.columns = [], []
         self.fields, self.objects = bytearray(), bytearray()
-        self.smallest = 0
+        self.texts = 0
         waiting = [(shape, "")]
         for shape, path in waiting:  # which grows
             self.objects += _bytes_of_object(len(self.keys), len(shape))
-            for key, kind in shape.items():
+            for place, (key, kind) in enumerate(shape.items()):
+                if any(c in '"\\' or c < " " for c in key):
+                    raise ValueError(f"the key {key!r} would be written with an escape")
                 if isinstance(kind, int):
-                    index = len(self.names[kind])
-                    self.names[kind].append(path + key)
+                    index = len(self.columns)
+                    self.columns.append((path + key, kind))
                 else:
                     index = len(waiting)
                     waiting.append((kind, f"{path}{key}."))
                     kind = _OBJECT
-                if any(c in '"\\' or c < " " for c in key):
-                    raise ValueError(f"the key {key!r} would be written with an escape")
                 written = b'"%b"' % key.encode()
                 self.keys.append(written)
-                self.fields += _bytes_of_field(written, kind, index)
-                self.smallest += len(written) + 2  # a colon and a value
+                self.fields += _bytes_of_field(written, kind, index, self.texts, (place + 1) % len(shape))
+                self.texts += kind == _TEXT
 
     def decode(self, const uint8_t[::1] data, const int64_t[::1] bounds):
         """Parse all records.
@@ -107,38 +119,46 @@ cdef class Records:
 
         Returns
         -------
-        numbers, texts : dict, or None
+        numbers, texts, nulls : dict, or None
             By the path of each column, which is its keys joined by dots: an array of int64, float64 or bool, of shape
-            (n,); for texts the bounds, int32 of shape (n + 1,), and the UTF-8, uint8. None if any value is unusual.
+            (n,); for texts the bounds, int32 of shape (n + 1,), and the UTF-8, uint8; for columns that have nulls,
+            where, as bool of shape (n,). None if any record is unusual.
         """
         cdef Py_ssize_t n = bounds.shape[0] - 1, i
         cdef bint usual
         if n < 1 or not 0 <= bounds[0] <= bounds[n] <= data.shape[0]:
             return None
-        if (bounds[n] - bounds[0]) // n < self.smallest:  # the columns take no more memory than data of that size need
+        if len(self.columns) * n > MOST_CELLS * (bounds[n] - bounds[0]):
             return None
-        counts = [len(names) for names in self.names]
-        cdef int64_t[:, ::1] whole = np.empty((counts[_WHOLE], n), np.int64)
-        cdef double[:, ::1] decimal = np.empty((counts[_DECIMAL], n), np.float64)
-        cdef uint8_t[:, ::1] boolean = np.empty((counts[_BOOLEAN], n), np.uint8)
-        cdef int64_t[:, ::1] begins = np.empty((counts[_TEXT], n), np.int64)
-        cdef int32_t[:, ::1] ends = np.zeros((counts[_TEXT], n + 1), np.int32)
-        cdef bytearray fields = bytearray(self.fields)  # its order changes, and another thread may be here
-        cdef bytearray levels = bytearray(sizeof(Level) * len(self.keys) + sizeof(Level))
+        cdef int64_t[:, ::1] cells = np.empty((len(self.columns), n), np.int64)
+        cdef uint8_t[:, ::1] nulls = np.zeros((len(self.columns), n), np.uint8)
+        cdef int32_t[:, ::1] ends = np.zeros((self.texts, n + 1), np.int32)
+        cdef uint8_t[::1] unescaped = np.empty(bounds[n] - bounds[0] if self.texts else 0, np.uint8)
+        cdef bytearray fields = bytearray(self.fields)  # it changes, and another thread may be here
+        cdef bytearray levels = bytearray(sizeof(Level) * (len(self.objects) // sizeof(Object)))
         cdef Plan plan = Plan(<Field *><char *>fields, <Object *><char *>self.objects, <Level *><char *>levels)
-        cdef Columns columns = Columns(n, &whole[0, 0], &decimal[0, 0], &boolean[0, 0], &begins[0, 0], &ends[0, 0])
+        cdef Columns columns = Columns(
+            n, &cells[0, 0], &nulls[0, 0], &ends[0, 0], True, &data[0], data.shape[0], &unescaped[0], 0
+        )
+        for i in range(len(self.keys)):
+            plan.fields[i].seen = -1
         with nogil:
-            usual = _records(&plan, &data[0], data.shape[0], &bounds[0], &columns)
+            usual = _records(&plan, &bounds[0], &columns)
         if not usual:
             return None
         self.fields = fields
-        numbers = dict(zip(self.names[_WHOLE], np.asarray(whole)))
-        numbers.update(zip(self.names[_DECIMAL], np.asarray(decimal)))
-        numbers.update(zip(self.names[_BOOLEAN], np.asarray(boolean).view(bool)))
-        texts = {
-            name: (np.asarray(ends[i]), _gathered(data, begins[i], ends[i])) for i, name in enumerate(self.names[_TEXT])
+        numbers, texts = {}, {}
+        for (name, kind), column in zip(self.columns, np.asarray(cells)):
+            if kind == _TEXT:
+                i = len(texts)
+                texts[name] = np.asarray(ends[i]), _gathered(data, unescaped, column, ends[i])
+            else:
+                numbers[name] = column if kind == _WHOLE else column.view(float) if kind == _DECIMAL else column != 0
+        if columns.complete:
+            return numbers, texts, {}
+        return numbers, texts, {
+            name: column for (name, _), column in zip(self.columns, np.asarray(nulls).view(bool)) if column.any()
         }
-        return numbers, texts
 
 
 def _bytes_of_object(Py_ssize_t first, Py_ssize_t count):
@@ -146,68 +166,69 @@ def _bytes_of_object(Py_ssize_t first, Py_ssize_t count):
     return (<char *>&found)[:sizeof(Object)]
 
 
-def _bytes_of_field(bytes key, int kind, Py_ssize_t index):
-    cdef Field found = Field(<Place><const char *>key, len(key), kind, index)
+def _bytes_of_field(bytes key, int kind, Py_ssize_t index, Py_ssize_t text, Py_ssize_t after):
+    cdef Field found = Field(<Place><const char *>key, len(key), 0, 0, kind, index, text, after, -1)
+    memcpy(&found.head, found.key, min(found.size, 8))
+    memset(&found.mask, 0xFF, min(found.size, 8))
     return (<char *>&found)[:sizeof(Field)]
 
 
-cdef _gathered(const uint8_t[::1] data, int64_t[::1] begins, int32_t[::1] bounds):
-    """Copy the texts of a column out of the data."""
-    cdef Py_ssize_t i, n = begins.shape[0]
+cdef _gathered(const uint8_t[::1] data, const uint8_t[::1] unescaped, int64_t[::1] begins, int32_t[::1] bounds):
+    """Copy the texts of a column to one place."""
+    cdef Py_ssize_t i, n = begins.shape[0], size = data.shape[0]
     cdef uint8_t[::1] texts = np.empty(bounds[n], np.uint8)
+    cdef Place begin
     with nogil:
         for i in range(n):
-            memcpy(&texts[bounds[i]], &data[begins[i]], bounds[i + 1] - bounds[i])
+            begin = &data[begins[i]] if begins[i] < size else &unescaped[begins[i] - size]
+            memcpy(&texts[bounds[i]], begin, bounds[i + 1] - bounds[i])
     return np.asarray(texts)
 
 
-cdef bint _records(
-    Plan *plan, Place data, Py_ssize_t size, const int64_t *bounds, Columns *columns
-) noexcept nogil:
-    cdef Py_ssize_t i
+cdef bint _records(Plan *plan, const int64_t *bounds, Columns *columns) noexcept nogil:
+    cdef Py_ssize_t i, end = bounds[columns.records]
     for i in range(columns.records):
-        if not 0 <= bounds[i] <= bounds[i + 1] <= size:
+        if not bounds[i] <= bounds[i + 1] <= end:
             return False
-        if not _record(plan, data, data + bounds[i], data + bounds[i + 1], columns, i):
+        if not _record(plan, columns.data + bounds[i], columns.data + bounds[i + 1], columns, i):
             return False
     return True
 
 
-cdef bint _record(Plan *plan, Place data, Place p, Place end, Columns *columns, Py_ssize_t i) noexcept nogil:
+cdef bint _record(Plan *plan, Place p, Place end, Columns *columns, Py_ssize_t i) noexcept nogil:
     """Parse one record; False if it is unusual."""
-    cdef Level *level = plan.levels  # the innermost; there are no more of them than there are objects in the shape
+    cdef Level *level = plan.levels  # the innermost
     cdef Field *field
     p = _past(c"{", _blank(p, end), end)
     _begin(level, plan, 0)
     while p != NULL:
-        if level.found == level.count:  # there may be no other key
-            p = _past(c"}", _blank(p, end), end)
+        p = _blank(p, end)
+        if p < end and p[0] == c"}":
+            p += 1
+            if level.found < level.count:
+                _leave_null(level, plan, columns, i)
             if level == plan.levels:
-                return p != NULL and _blank(p, end) == end
+                return _blank(p, end) == end
             level -= 1
             continue
         if level.found > 0:
-            p = _past(c",", _blank(p, end), end)
+            p = _past(c",", p, end)
             if p == NULL:
                 return False
-        p = _blank(p, end)
-        field = _field(level, p, end)
+            p = _blank(p, end)
+        field = _field(level, p, end, i)
         if field == NULL:
             return False
-        level.found += 1
         p = _past(c":", _blank(p + field.size, end), end)
         if p == NULL:
             return False
         p = _blank(p, end)
-        if field.kind == _WHOLE:
-            p = _whole(p, end, &columns.whole[field.index * columns.records + i])
-        elif field.kind == _DECIMAL:
-            p = _decimal(p, end, &columns.decimal[field.index * columns.records + i])
-        elif field.kind == _BOOLEAN:
-            p = _boolean(p, end, &columns.boolean[field.index * columns.records + i])
-        elif field.kind == _TEXT:
-            p = _text(data, p, end, &columns.begins[field.index * columns.records + i],
-                      &columns.bounds[field.index * (columns.records + 1) + i])
+        if field.kind != _OBJECT:
+            p = _value(field, p, end, columns, i)
+        elif p < end and p[0] == c"n":
+            p = _word(b"null", 4, p, end)
+            _begin(level + 1, plan, field.index)
+            _leave_null(level + 1, plan, columns, i)
         else:
             p = _past(c"{", p, end)
             level += 1
@@ -218,7 +239,38 @@ cdef bint _record(Plan *plan, Place data, Place p, Place end, Columns *columns, 
 cdef inline void _begin(Level *level, Plan *plan, Py_ssize_t index) noexcept nogil:
     level.fields = plan.fields + plan.objects[index].first
     level.count = plan.objects[index].count
-    level.found = 0
+    level.found = level.expected = 0
+    level.last = -1
+
+
+cdef void _leave_null(Level *level, Plan *plan, Columns *columns, Py_ssize_t i) noexcept nogil:
+    """Set to null what was not found in an object, with all that is in objects not found."""
+    cdef Level *lowest = level
+    cdef Field *field
+    level.expected = 0
+    while level >= lowest:
+        if level.expected == level.count:
+            level -= 1
+            continue
+        field = &level.fields[level.expected]
+        level.expected += 1
+        if field.seen == i:
+            continue
+        if field.kind == _OBJECT:
+            level += 1
+            _begin(level, plan, field.index)
+        else:
+            _set_null(field, columns, i)
+
+
+cdef inline void _set_null(Field *field, Columns *columns, Py_ssize_t i) noexcept nogil:
+    cdef int32_t *bounds
+    columns.cells[field.index * columns.records + i] = 0
+    columns.nulls[field.index * columns.records + i] = 1
+    columns.complete = False
+    if field.kind == _TEXT:
+        bounds = &columns.bounds[field.text * (columns.records + 1) + i]
+        bounds[1] = bounds[0]
 
 
 cdef inline Place _blank(Place p, Place end) noexcept nogil:
@@ -233,19 +285,70 @@ cdef inline Place _past(uint8_t wanted, Place p, Place end) noexcept nogil:
     return p + 1 if p < end and p[0] == wanted else NULL
 
 
-cdef inline Field *_field(Level *level, Place p, Place end) noexcept nogil:
-    """Find the field that the next key names, among those not found yet; it takes the next place in their order."""
-    cdef Py_ssize_t k
-    cdef Field *fields = level.fields
-    cdef Field found
-    for k in range(level.found, level.count):
-        if end - p >= fields[k].size and memcmp(p, fields[k].key, fields[k].size) == 0:
-            if k > level.found:
-                found = fields[k]
-                fields[k] = fields[level.found]
-                fields[level.found] = found
-            return &fields[level.found]
-    return NULL
+cdef inline Place _word(const char *wanted, Py_ssize_t size, Place p, Place end) noexcept nogil:
+    """Pass over a word, which has to be there."""
+    return p + size if end - p >= size and memcmp(p, wanted, size) == 0 else NULL
+
+
+cdef inline Field *_field(Level *level, Place p, Place end, Py_ssize_t i) noexcept nogil:
+    """Find the field that the next key names; NULL if there is none, or it was found in this record before."""
+    cdef Py_ssize_t k = level.expected
+    cdef Field *field
+    if level.found == level.count:
+        return NULL
+    if not _has_key(&level.fields[k], p, end):
+        k = _searched(level, p, end)
+        if k < 0:
+            return NULL
+    field = &level.fields[k]
+    if field.seen == i:
+        return NULL
+    field.seen = i
+    level.found += 1
+    level.last = k
+    level.expected = field.after
+    return field
+
+
+cdef Py_ssize_t _searched(Level *level, Place p, Place end) noexcept nogil:
+    """Find a key that was not expected, and expect it here the next time; -1 if there is none."""
+    cdef Py_ssize_t k = level.last, _
+    for _ in range(level.count):  # first the ones after the last: those between may be missing
+        k += 1
+        if k == level.count:
+            k = 0
+        if _has_key(&level.fields[k], p, end):
+            if level.last >= 0:
+                level.fields[level.last].after = k
+            return k
+    return -1
+
+
+cdef inline bint _has_key(Field *field, Place p, Place end) noexcept nogil:
+    cdef uint64_t head
+    if end - p >= 8:  # which spares a call for short keys, and for most that are others
+        memcpy(&head, p, 8)
+        if (head ^ field.head) & field.mask:
+            return False
+        if field.size <= 8:
+            return True
+    return end - p >= field.size and memcmp(p, field.key, field.size) == 0
+
+
+cdef inline Place _value(Field *field, Place p, Place end, Columns *columns, Py_ssize_t i) noexcept nogil:
+    """Parse a value into the cell of its column."""
+    cdef int64_t *cell = &columns.cells[field.index * columns.records + i]
+    if p < end and p[0] == c"n":
+        _set_null(field, columns, i)
+        return _word(b"null", 4, p, end)
+    if field.kind == _WHOLE:
+        return _whole(p, end, cell)
+    if field.kind == _DECIMAL:
+        return _decimal(p, end, <double *>cell)
+    if field.kind == _BOOLEAN:
+        cell[0] = p < end and p[0] == c"t"
+        return _word(b"true", 4, p, end) if cell[0] else _word(b"false", 5, p, end)
+    return _text(p, end, columns, cell, &columns.bounds[field.text * (columns.records + 1) + i])
 
 
 cdef inline Place _whole(Place p, Place end, int64_t *out) noexcept nogil:
@@ -322,55 +425,23 @@ cdef Py_ssize_t _zeros(Place p, Place end) noexcept nogil:
     return found
 
 
-cdef inline Place _boolean(Place p, Place end, uint8_t *out) noexcept nogil:
-    if end - p >= 4 and memcmp(p, b"true", 4) == 0:
-        out[0] = 1
-        return p + 4
-    if end - p >= 5 and memcmp(p, b"false", 5) == 0:
-        out[0] = 0
-        return p + 5
-    return NULL
-
-
-cdef inline Place _text(Place data, Place p, Place end, int64_t *begin, int32_t *bounds) noexcept nogil:
-    """Parse a text without escapes: RFC 8259, section 7."""
+cdef inline Place _text(Place p, Place end, Columns *columns, int64_t *begin, int32_t *bounds) noexcept nogil:
+    """Parse a text: RFC 8259, section 7."""
     cdef Place first
-    p = _past(c'"', p, end)
-    first = p
-    while p != NULL and p < end and p[0] != c'"':
-        if p[0] >= 0x80:
-            p = _character(p, end)
-        elif p[0] >= c" " and p[0] != c"\\":
-            p += 1
-        else:
-            return NULL
-    if p == NULL or p == end or p - first > INT32_MAX - bounds[0]:
+    cdef Py_ssize_t size
+    p = first = _past(c'"', p, end)
+    if p != NULL:
+        p = plain(p, end)
+    if p == NULL:
         return NULL
-    begin[0] = first - data
-    bounds[1] = bounds[0] + <int32_t>(p - first)
+    if p[0] == c'"':
+        begin[0] = first - columns.data
+        size = p - first
+    else:
+        begin[0] = columns.size + columns.used
+        p = unescape(first, end, columns.unescaped + columns.used, &size)
+        columns.used += size
+    if p == NULL or size > INT32_MAX - bounds[0]:
+        return NULL
+    bounds[1] = bounds[0] + <int32_t>size
     return p + 1
-
-
-cdef inline Place _character(Place p, Place end) noexcept nogil:
-    """Pass over a character of two to four bytes: the table of RFC 3629, section 4."""
-    cdef uint8_t lead = p[0], low = 0x80, high = 0xBF
-    cdef int more = 1 + (lead >= 0xE0) + (lead >= 0xF0)
-    if lead < 0xC2 or lead > 0xF4 or end - p <= more:
-        return NULL
-    if lead == 0xE0:
-        low = 0xA0
-    elif lead == 0xED:
-        high = 0x9F
-    elif lead == 0xF0:
-        low = 0x90
-    elif lead == 0xF4:
-        high = 0x8F
-    if p[1] < low or p[1] > high:
-        return NULL
-    p += 2
-    while more > 1:
-        if p[0] & 0xC0 != 0x80:
-            return NULL
-        p += 1
-        more -= 1
-    return p

@@ -141,7 +141,7 @@ def test_minus_zero_is_zero_as_a_whole_number_and_keeps_its_sign_as_a_decimal_on
         "1e10000",
         "NaN",
         "Infinity",
-        "null",
+        "nul",
         "true",
         "-",
         "1.",
