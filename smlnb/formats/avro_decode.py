@@ -1,7 +1,8 @@
 """Avro bodies, each without its frame, to columns.
 
-Records of plain fields, dates and timestamps are decoded a batch at a time, several million a second. Anything else
-goes through fastavro, one by one.
+Records of fields that hold one value each, and of such records, are decoded a batch at a time, several million a
+second; without compiled code only those of plain fields, dates and timestamps. Anything else goes through fastavro, one
+by one.
 """
 
 from __future__ import annotations
@@ -118,9 +119,9 @@ class AvroWriter:
             schema = self._reader = fastavro.parse_schema(json.loads(reader_schema), named)
         self._leaves = _renamed(leaves_of(schema, named), frozenset(known))
         self._arrow = pa.schema([(leaf.name, leaf.kind) for leaf in self._leaves])
-        self._flat = FlatAvro.of(schema, self._arrow) if self._leaves and self._reader is None else None
+        self._flat = FlatAvro.of(schema, named, self._arrow) if self._leaves and self._reader is None else None
 
-    def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    def decode(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         """Return the columns of the good bodies, and the reasons of the bad ones by index."""
         if not self._leaves:
             return self._none(), dict.fromkeys(range(len(bodies)), NO_FIELDS)
@@ -138,16 +139,14 @@ class AvroWriter:
         return pa.RecordBatch.from_pylist([], schema=self._arrow)
 
     def _halved(self, flat: FlatAvro, bodies: Sequence[bytes], first: int, bad: dict[int, str]) -> list[pa.RecordBatch]:
-        """Decode by halves, down to the single bodies that are broken."""
+        """Decode by halves, down to a few bodies with one that is broken."""
         batch = flat.decode(bodies)
         if batch is not None:
             return [batch]
-        if len(bodies) == 1:
-            one, reasons = self._one_by_one(bodies)
-            if reasons:
-                bad[first] = reasons[0]
-                return []
-            return [one]
+        if len(bodies) <= flat.least:
+            some, reasons = self._one_by_one(bodies)
+            bad.update({first + i: reason for i, reason in reasons.items()})
+            return [some] if len(reasons) < len(bodies) else []
         middle = len(bodies) // 2
         return [
             *self._halved(flat, bodies[:middle], first, bad),

@@ -1,7 +1,8 @@
-"""Avro records of plain fields to columns, a batch at a time: all of them, or none if there is anything wrong.
+"""Avro records to columns, a batch at a time: all of them, or none if there is anything wrong.
 
-They are read by compiled code of this package, or by pyruhvro where there is none. Both take the same records: those
-written as all libraries write them. What is broken, or written in a strange way, is left to slower code.
+They are read by compiled code of this package, or, if all their fields are plain, by pyruhvro where there is none. Both
+take the same records: those written as all libraries write them. What is broken, or written in a strange way, is left
+to slower code.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from smlnb.formats.avro_compiled import CompiledReader
+from smlnb.formats.avro_plan import FlatField, flat_fields, nested_fields
 from smlnb.formats.avro_pyruhvro import PyruhvroReader
-from smlnb.formats.avro_types import FlatField, flat_fields
+from smlnb.formats.avro_types import Named
 from smlnb.native import AVAILABLE
 
 __all__ = ["FlatAvro", "FlatReader"]
 
 
+_FEW = 16  # records that fastavro decodes in the time in which it could be found out which of them are broken
+
+
 class FlatReader(Protocol):
-    """Reads records of plain fields."""
+    """Reads records of some fields."""
 
     def packed(self, values: Sequence[bytes]) -> Sequence[bytes]:
         """Return the values in the form that is read, and cut, at the least cost."""
@@ -35,7 +40,7 @@ class FlatReader(Protocol):
 
 
 class FlatAvro:
-    r"""Decodes records of one schema whose fields are plain.
+    r"""Decodes records of one schema whose fields hold one value each, and so do those of records within.
 
     Parameters
     ----------
@@ -44,11 +49,13 @@ class FlatAvro:
         The columns.
     compiled : bool
         Whether compiled code reads them.
+    least : int
+        How many records are the fewest that are worth a try, and not to be left to fastavro at once.
 
     Examples
     --------
     >>> schema = {"type": "record", "name": "r", "fields": [{"name": "x", "type": ["null", "long"]}]}
-    >>> flat = FlatAvro.of(schema, pa.schema([("x", pa.int64())]))
+    >>> flat = FlatAvro.of(schema, {}, pa.schema([("x", pa.int64())]))
     >>> flat.decode([b"\x02\x54", b"\x00"]).to_pydict()
     {'x': [42, None]}
     >>> flat.decode([b"\x02\x54", b"\x00 and more"])
@@ -56,16 +63,36 @@ class FlatAvro:
     {'x': [42]}
     """
 
-    def __init__(self, fields: Sequence[FlatField], target: pa.Schema, *, compiled: bool = AVAILABLE) -> None:
+    def __init__(
+        self, fields: Sequence[FlatField], target: pa.Schema, *, compiled: bool = AVAILABLE, least: int = 1
+    ) -> None:
         self._reader: FlatReader = CompiledReader(fields) if compiled else PyruhvroReader(fields)
-        self._casts = [(*field.through, column.type) for field, column in zip(fields, target, strict=True)]
+        made = [field for field in fields if field.kind != "record"]
+        self._casts = [(*field.through, column.type) for field, column in zip(made, target, strict=True)]
         self._target = target
+        self.least = least
 
     @classmethod
-    def of(cls, schema: Any, target: pa.Schema, *, compiled: bool = AVAILABLE) -> FlatAvro | None:
-        """Return what decodes a schema that fastavro has parsed; None if its fields are not plain."""
-        fields = flat_fields(schema) if isinstance(schema, dict) else None
-        return None if fields is None else cls(fields, target, compiled=compiled)
+    def of(cls, schema: Any, named: Named, target: pa.Schema, *, compiled: bool = AVAILABLE) -> FlatAvro | None:
+        """Return what decodes a schema that fastavro has parsed; None if there is nothing that does.
+
+        Parameters
+        ----------
+        schema
+        named : mapping
+            The types that it names.
+        target : pyarrow.Schema
+            The columns.
+        compiled : bool
+            Whether compiled code may be used.
+        """
+        if not isinstance(schema, dict):
+            return None
+        fields = flat_fields(schema)
+        if fields is not None:
+            return cls(fields, target, compiled=compiled)
+        fields = nested_fields(schema, named) if compiled else None
+        return None if fields is None else cls(fields, target, least=_FEW)
 
     def packed(self, bodies: Sequence[bytes]) -> Sequence[bytes]:
         """Return the values in the form that is decoded, and cut, at the least cost."""

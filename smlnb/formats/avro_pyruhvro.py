@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyruhvro
 from numpy.typing import NDArray
 
-from smlnb.formats.avro_types import FlatField
+from smlnb.formats.avro_plan import FlatField
 
 __all__ = ["PyruhvroReader"]
 

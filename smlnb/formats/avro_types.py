@@ -6,7 +6,7 @@ import json
 import struct
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,18 @@ import pyarrow as pa
 
 from smlnb.errors import SchemaError
 
-__all__ = ["MAX_DEPTH", "MAX_FIELDS", "FlatField", "Leaf", "flat_fields", "leaves_of"]
+__all__ = [
+    "LOGICAL",
+    "MAX_DEPTH",
+    "MAX_FIELDS",
+    "PRIMITIVES",
+    "Leaf",
+    "Named",
+    "is_record",
+    "leaves_of",
+    "record_in",
+    "resolved",
+]
 
 MAX_DEPTH = 8  # levels of records that become columns; what lies deeper is kept as JSON text
 MAX_FIELDS = 4_096
@@ -59,7 +70,7 @@ def _duration(value: bytes) -> str:
     return f"P{months}M{days}DT{milliseconds // 1000}.{milliseconds % 1000:03}S"
 
 
-_PRIMITIVE: Mapping[str, Column] = {
+PRIMITIVES: Mapping[str, Column] = {
     "null": (pa.null(), None),
     "boolean": (pa.bool_(), None),
     "int": (pa.int64(), None),
@@ -71,7 +82,7 @@ _PRIMITIVE: Mapping[str, Column] = {
     "bytes": (pa.binary(), None),
     "fixed": (pa.binary(), None),
 }
-_LOGICAL: Mapping[tuple[str, str | None], Column] = {  # by the type that carries it: elsewhere it means nothing
+LOGICAL: Mapping[tuple[str, str | None], Column] = {  # by the type that carries it: elsewhere it means nothing
     ("bytes", "decimal"): (pa.float64(), float),
     ("fixed", "decimal"): (pa.float64(), float),
     ("string", "uuid"): (pa.string(), str),
@@ -87,26 +98,6 @@ _LOGICAL: Mapping[tuple[str, str | None], Column] = {  # by the type that carrie
     ("long", "local-timestamp-micros"): (pa.timestamp("us"), None),
     ("long", "local-timestamp-nanos"): (pa.timestamp("ns"), None),
 }
-_FLAT: Mapping[str, str] = {  # and how they are written
-    "boolean": "boolean",
-    "int": "long",
-    "long": "long",
-    "float": "float",
-    "double": "double",
-    "string": "string",
-}
-_FLAT_LOGICAL: Mapping[
-    str, tuple[pa.DataType, ...]
-] = {  # what they are cast through in Arrow, before the type of the column
-    "uuid": (),
-    "date": (pa.int32(), pa.date32()),
-    "timestamp-millis": (pa.timestamp("ms", "UTC"),),
-    "timestamp-micros": (),
-    "timestamp-nanos": (),
-    "local-timestamp-millis": (pa.timestamp("ms"),),
-    "local-timestamp-micros": (),
-    "local-timestamp-nanos": (),
-}
 
 
 def _as_text(value: Any) -> str:
@@ -114,59 +105,6 @@ def _as_text(value: Any) -> str:
 
 
 _TEXT: Column = (pa.string(), _as_text)
-
-
-@dataclass(frozen=True, slots=True)
-class FlatField:
-    """A field of a record that holds no more than one plain value.
-
-    Attributes
-    ----------
-    kind : {"boolean", "long", "float", "double", "string"}
-        How it is written; an int is written as a long is.
-    null : int, optional
-        The index of null in its union of two; None if it can't be null.
-    through : tuple of pyarrow.DataType
-        What its values are cast through in Arrow, before the type of the column.
-    """
-
-    kind: str
-    null: int | None = None
-    through: tuple[pa.DataType, ...] = ()
-
-
-def flat_fields(schema: Mapping[str, Any]) -> list[FlatField] | None:
-    """Return the fields of a flat schema; None if it is not flat.
-
-    A schema is flat if every field is a plain number, boolean or string, or a date or timestamp, or may be null, too.
-
-    Examples
-    --------
-    >>> flat_fields({"type": "record", "name": "r", "fields": [{"name": "x", "type": ["null", "int"]}]})
-    [FlatField(kind='long', null=0, through=())]
-    >>> flat_fields({"type": "record", "name": "r", "fields": [{"name": "x", "type": "bytes"}]})
-    """
-    if schema.get("type") != "record":
-        return None
-    fields = [_flat_field(one["type"]) for one in schema["fields"]]
-    return None if None in fields else [f for f in fields if f is not None]
-
-
-def _flat_field(kind: Any) -> FlatField | None:
-    if isinstance(kind, list):
-        if len(kind) != 2 or kind.count("null") != 1:
-            return None
-        null = kind.index("null")
-        found = _flat_field(kind[1 - null])
-        return None if found is None else replace(found, null=null)
-    if isinstance(kind, dict):
-        base, logical = kind["type"], kind.get("logicalType")
-        if not isinstance(base, str) or base not in _FLAT:
-            return None
-        if logical is None or (base, logical) not in _LOGICAL:
-            return FlatField(_FLAT[base])
-        return FlatField(_FLAT[base], None, _FLAT_LOGICAL[logical]) if logical in _FLAT_LOGICAL else None
-    return FlatField(_FLAT[kind]) if kind in _FLAT else None
 
 
 def leaves_of(schema: Any, named: Named) -> list[Leaf]:
@@ -196,8 +134,8 @@ def leaves_of(schema: Any, named: Named) -> list[Leaf]:
     >>> [(leaf.name, str(leaf.kind)) for leaf in leaves_of("double", {})]
     [('value', 'double')]
     """
-    kind = _resolved(schema, named)
-    if not _is_record(kind):
+    kind = resolved(schema, named)
+    if not is_record(kind):
         return [Leaf("value", (), *_column(kind, named))]
     found: list[Leaf] = []
     _collect(kind, named, (), (), found)
@@ -208,7 +146,7 @@ def _collect(record: Any, named: Named, path: tuple[str, ...], above: tuple[str,
     inside = (*above, record["name"])
     for one in record["fields"]:
         here = (*path, one["name"])
-        inner = _record_in(one["type"], named)
+        inner = record_in(one["type"], named)
         if inner is not None and inner["name"] not in inside and len(here) < MAX_DEPTH:
             _collect(inner, named, here, inside, found)
             continue
@@ -218,38 +156,40 @@ def _collect(record: Any, named: Named, path: tuple[str, ...], above: tuple[str,
             raise SchemaError(f"the schema {record['name']!r} has more than {MAX_FIELDS:,} fields")
 
 
-def _resolved(kind: Any, named: Named) -> Any:
+def resolved(kind: Any, named: Named) -> Any:
+    """Return the type that a name stands for; any other type as it is."""
     return named.get(kind, kind) if isinstance(kind, str) else kind
 
 
-def _is_record(kind: Any) -> bool:
+def is_record(kind: Any) -> bool:
+    """Say whether a type that has been resolved is a record."""
     return isinstance(kind, dict) and kind["type"] in {"record", "error"}
 
 
-def _record_in(kind: Any, named: Named) -> Any:
+def record_in(kind: Any, named: Named) -> Any:
     """Return the record that a field is, or may be besides null; None for anything else."""
     if isinstance(kind, list):
         others = [k for k in kind if k != "null"]
         kind = others[0] if len(others) == 1 else None
-    found = _resolved(kind, named)
-    return found if _is_record(found) else None
+    found = resolved(kind, named)
+    return found if is_record(found) else None
 
 
 def _column(kind: Any, named: Named) -> Column:
     """Return the Arrow type of an Avro type, and the function (or None) that its values go through."""
-    kind = _resolved(kind, named)
+    kind = resolved(kind, named)
     if isinstance(kind, list):
         return _union([_column(k, named) for k in kind if k != "null"])
     if isinstance(kind, dict):
         base, logical = kind["type"], kind.get("logicalType")
         if isinstance(base, dict | list):
             return _column(base, named)
-        if (base, logical) in _LOGICAL:
-            return _LOGICAL[base, logical]
+        if (base, logical) in LOGICAL:
+            return LOGICAL[base, logical]
         if base == "array":
             return _array(*_column(kind["items"], named))
-        return _PRIMITIVE.get(base, _TEXT)
-    return _PRIMITIVE.get(kind, _TEXT)
+        return PRIMITIVES.get(base, _TEXT)
+    return PRIMITIVES.get(kind, _TEXT)
 
 
 def _array(item: pa.DataType, convert: Callable[[Any], Any] | None) -> Column:
@@ -267,7 +207,7 @@ def _each(convert: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
 
 def _union(columns: list[Column]) -> Column:
     if not columns:
-        return _PRIMITIVE["null"]
+        return PRIMITIVES["null"]
     types = {c[0] for c in columns}
     if len(columns) == 1 or (len(types) == 1 and len({c[1] for c in columns}) == 1):
         return columns[0]

@@ -68,6 +68,6 @@ class Decoder(Protocol):
 class Writer(Protocol):
     """Decodes bodies that were written with one schema."""
 
-    def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    def decode(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         """Return the columns of the good bodies, and the reasons of the bad ones by index."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -72,7 +72,7 @@ class JsonSchemaWriter:
             raise SchemaError(f"is no JSON Schema: {str(error).partition(chr(10))[0]}") from None
         self._decoder = JsonDecoder()
 
-    def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    def decode(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         """Return the columns of the good bodies, and the reasons of the bad ones by index."""
         bad: dict[int, str] = {}
         rows: list[int] = []

@@ -68,7 +68,7 @@ class ProtobufWriter:
         self._writers: dict[tuple[int, ...], MessageWriter | str] = {}
         self._columns = Columns()
 
-    def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    def decode(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         """Return the columns of the good bodies, and the reasons of the bad ones by index."""
         bad: dict[int, str] = {}
         groups: dict[tuple[int, ...], tuple[list[int], list[bytes]]] = {}
@@ -138,7 +138,7 @@ class MessageWriter:
         self._leaves = leaves_of(message_type.DESCRIPTOR)
         self._arrow = pa.schema([(leaf.name, leaf.kind) for leaf in self._leaves])
 
-    def decode(self, bodies: list[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    def decode(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, dict[int, str]]:
         """Return the columns of the good messages, and the reasons of the bad ones by index."""
         if not self._leaves:
             return self._columns([]), dict.fromkeys(range(len(bodies)), NO_FIELDS)

@@ -3,7 +3,7 @@
 =============  =============================================  ============================================
 module         does                                           without it
 =============  =============================================  ============================================
-``avro``       decodes Avro records of plain fields           pyruhvro (:mod:`smlnb.formats.avro_flat`)
+``avro``       decodes Avro records                           pyruhvro (:mod:`smlnb.formats.avro_flat`)
 ``histogram``  counts values in the cells of histograms       NumPy (:mod:`smlnb.stats.lookup`)
 ``json``       decodes JSON objects of plain fields           msgspec (:mod:`smlnb.formats.json_packed`)
 ``messages``   takes many messages of librdkafka at once      confluent-kafka's message objects

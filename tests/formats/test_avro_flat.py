@@ -45,7 +45,7 @@ def batches(draw):
         columns.append((f"f{i}", arrow))
     schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": fields})
     records = draw(st.lists(st.fixed_dictionaries(strategies), min_size=1, max_size=20))
-    flat = FlatAvro.of(schema, pa.schema(columns), compiled=draw(st.sampled_from(WAYS)))
+    flat = FlatAvro.of(schema, {}, pa.schema(columns), compiled=draw(st.sampled_from(WAYS)))
     return flat, records, [encoded(schema, record) for record in records]
 
 
@@ -89,7 +89,7 @@ def test_nothing_comes_of_a_batch_with_two_frames(drawn, data):
 @either_way
 @pytest.mark.parametrize("value", [None, b"", FRAME, FRAME[:3], bytes([1, *range(16)])])
 def test_nothing_comes_of_a_batch_with_a_value_that_holds_no_record(value, compiled):
-    flat = FlatAvro.of(LONG, LONGS, compiled=compiled)
+    flat = FlatAvro.of(LONG, {}, LONGS, compiled=compiled)
     for values in ([FRAME + b"\2", value], Payloads.of([FRAME + b"\2", value])):
         assert flat.decode(values, FRAME) is None
 
@@ -97,20 +97,22 @@ def test_nothing_comes_of_a_batch_with_a_value_that_holds_no_record(value, compi
 @either_way
 @pytest.mark.parametrize("body", [b"\x82\x00", b"\x80" * 9 + b"\x03", b"\x80" * 10 + b"\x01"])
 def test_a_whole_number_in_more_bytes_than_it_needs_or_of_more_bits_than_there_are_is_left_to_others(body, compiled):
-    assert FlatAvro.of(LONG, LONGS, compiled=compiled).decode([body]) is None
+    assert FlatAvro.of(LONG, {}, LONGS, compiled=compiled).decode([body]) is None
 
 
 @either_way
 def test_numbers_that_take_as_many_bytes_as_there_can_be_are_read(compiled):
     numbers = [2**62, -(2**62) - 1, 2**63 - 1, -(2**63)]
     bodies = [encoded(LONG, {"x": n}) for n in numbers]
-    assert FlatAvro.of(LONG, LONGS, compiled=compiled).decode(bodies)["x"].to_pylist() == numbers
+    assert FlatAvro.of(LONG, {}, LONGS, compiled=compiled).decode(bodies)["x"].to_pylist() == numbers
 
 
 @either_way
 def test_a_number_that_an_int_could_not_hold_is_what_was_written(compiled):
     schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": "int"}]})
-    found = FlatAvro.of(schema, LONGS, compiled=compiled).decode([encoded(LONG, {"x": n}) for n in (2**31, -(2**40))])
+    found = FlatAvro.of(schema, {}, LONGS, compiled=compiled).decode(
+        [encoded(LONG, {"x": n}) for n in (2**31, -(2**40))]
+    )
     assert found["x"].to_pylist() == [2**31, -(2**40)]
 
 
@@ -118,7 +120,7 @@ def test_a_number_that_an_int_could_not_hold_is_what_was_written(compiled):
 def test_a_date_that_an_int_could_not_hold_is_left_to_others(compiled):
     kind = {"type": "int", "logicalType": "date"}
     schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": kind}]})
-    flat = FlatAvro.of(schema, pa.schema([("x", pa.date32())]), compiled=compiled)
+    flat = FlatAvro.of(schema, {}, pa.schema([("x", pa.date32())]), compiled=compiled)
     assert flat.decode([encoded(LONG, {"x": 2**31 - 1})]).num_rows == 1
     assert flat.decode([encoded(LONG, {"x": 2**31})]) is None
 
@@ -126,24 +128,35 @@ def test_a_date_that_an_int_could_not_hold_is_left_to_others(compiled):
 @either_way
 def test_text_that_is_none_is_left_to_others(compiled):
     schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": "string"}]})
-    flat = FlatAvro.of(schema, pa.schema([("x", pa.string())]), compiled=compiled)
+    flat = FlatAvro.of(schema, {}, pa.schema([("x", pa.string())]), compiled=compiled)
     whole, cut = "\N{EURO SIGN}".encode(), b"\xe2\x82"
     assert flat.decode([b"\x06" + whole, b"\x00"])["x"].to_pylist() == ["\N{EURO SIGN}", ""]
     assert flat.decode([b"\x04" + cut, b"\x02" + whole[2:]]) is None  # UTF-8 only if it were one text
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(
     "kind",
     [
-        "bytes",
+        "null",
         ["null", "long", "string"],
         ["long", "string"],
+        ["long"],
         {"type": "array", "items": "long"},
-        {"type": "int", "logicalType": "time-millis"},
+        {"type": "bytes", "logicalType": "decimal", "precision": 400, "scale": 399},
     ],
     ids=str,
 )
-def test_a_schema_with_other_fields_is_left_to_others(kind):
+def test_a_schema_with_other_fields_is_left_to_others(kind, compiled):
     schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": kind}]})
-    assert FlatAvro.of(schema, LONGS) is None
-    assert FlatAvro.of("long", pa.schema([("value", pa.int64())])) is None
+    assert FlatAvro.of(schema, {}, LONGS, compiled=compiled) is None
+    assert FlatAvro.of("long", {}, pa.schema([("value", pa.int64())]), compiled=compiled) is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["bytes", {"type": "int", "logicalType": "time-millis"}, {"type": "enum", "name": "e", "symbols": ["a"]}]
+)
+def test_fields_that_are_not_plain_are_read_by_compiled_code_alone(kind):
+    schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": [{"name": "x", "type": kind}]})
+    assert FlatAvro.of(schema, {}, LONGS, compiled=False) is None
+    assert (FlatAvro.of(schema, {}, LONGS) is not None) == AVAILABLE

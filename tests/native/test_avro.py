@@ -46,6 +46,7 @@ TYPES = {
 CARRIERS = {"date": "int", "uuid": "string"}
 FRAME = b"\0\0\0\1\7"
 MUTATIONS = 12_000
+NONE = np.zeros(1, np.int64)  # the size of a field that has none of its own
 
 
 def carried(name):
@@ -73,7 +74,7 @@ def both(schema):
     """Return what decodes a schema with the compiled reader and without, one by one if need be."""
     ways = AvroWriter(json.dumps(schema)), AvroWriter(json.dumps(schema))
     for writer, compiled in zip(ways, (True, False), strict=True):
-        writer._flat = FlatAvro.of(writer._schema, writer._arrow, compiled=compiled)
+        writer._flat = FlatAvro.of(writer._schema, {}, writer._arrow, compiled=compiled)
     return ways
 
 
@@ -236,14 +237,14 @@ REFUSED = {
 def test_what_is_no_record_is_refused(name, after):
     kinds, record = REFUSED[name]
     data = np.frombuffer(record + after, np.uint8)
-    assert native.decode(data, np.array([0, len(record)]), b"", kinds, b"\2") is None
+    assert native.decode(data, np.array([0, len(record)]), b"", kinds, b"\2", NONE) is None
 
 
 @pytest.mark.parametrize("branch", [1, 3, 4, 0x80, 0xFF])
 def test_a_branch_that_there_is_not_is_refused(branch):
     data = np.array([branch, 2, 2], np.uint8)
     for stop in (1, 2, 3):
-        assert native.decode(data, np.array([0, stop]), b"", b"l", b"\0") is None
+        assert native.decode(data, np.array([0, stop]), b"", b"l", b"\0", NONE) is None
 
 
 def test_every_size_of_a_number_is_read_wherever_it_stands():
@@ -251,7 +252,7 @@ def test_every_size_of_a_number_is_read_wherever_it_stands():
     bodies = encoded(schema_of([("long", None)]), [{"f0": n} for n in numbers])
     for end in (b"", b"\xff" * 9):
         packed = Payloads.of([*bodies, end])[: len(bodies)]
-        ((values, valid),) = native.decode(packed.data, packed.bounds, b"", b"l", b"\2")
+        ((values, valid),) = native.decode(packed.data, packed.bounds, b"", b"l", b"\2", NONE)
         assert values.tolist() == numbers
         assert valid is None
 
@@ -259,23 +260,23 @@ def test_every_size_of_a_number_is_read_wherever_it_stands():
 @pytest.mark.parametrize("bounds", [[], [0, 3], [-1, 2], [2, 1]])
 def test_bounds_outside_the_data_are_an_error(bounds):
     with pytest.raises(ValueError, match="bounds"):
-        native.decode(np.zeros(2, np.uint8), np.array(bounds, np.int64), b"", b"l", b"\2")
+        native.decode(np.zeros(2, np.uint8), np.array(bounds, np.int64), b"", b"l", b"\2", NONE)
 
 
 def test_bounds_that_do_not_ascend_are_refused():
     data = np.zeros(4, np.uint8)
-    assert native.decode(data, np.array([0, 9, 1]), b"", b"l", b"\2") is None
-    assert native.decode(data, np.array([0, -9, 1]), b"", b"l", b"\2") is None
-    assert native.decode(data, np.array([1, 0, 1]), b"", b"l", b"\2") is None
+    assert native.decode(data, np.array([0, 9, 1]), b"", b"l", b"\2", NONE) is None
+    assert native.decode(data, np.array([0, -9, 1]), b"", b"l", b"\2", NONE) is None
+    assert native.decode(data, np.array([1, 0, 1]), b"", b"l", b"\2", NONE) is None
 
 
-@pytest.mark.parametrize(("kinds", "nulls"), [(b"x", b"\2"), (b"l", b""), (b"l", b"\3")])
+@pytest.mark.parametrize(("kinds", "nulls"), [(b"z", b"\2"), (b"l", b""), (b"l", b"\4")])
 def test_a_plan_that_is_none_is_an_error(kinds, nulls):
     with pytest.raises(ValueError, match="plan"):
-        native.decode(np.zeros(1, np.uint8), np.array([0, 1]), b"", kinds, nulls)
+        native.decode(np.zeros(1, np.uint8), np.array([0, 1]), b"", kinds, nulls, NONE)
 
 
 def test_no_records_make_empty_columns():
-    columns = native.decode(np.zeros(0, np.uint8), np.zeros(1, np.int64), FRAME, b"ls", b"\2\0")
+    columns = native.decode(np.zeros(0, np.uint8), np.zeros(1, np.int64), FRAME, b"ls", b"\2\0", np.zeros(2, np.int64))
     assert columns[0][0].tolist() == []
     assert [part.tolist() for part in columns[1][0]] == [[0], []]
