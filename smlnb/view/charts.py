@@ -89,7 +89,6 @@ def plain_figure(height: int, title: str = "", **options: Any) -> figure:
             axis_label_text_font_size="11px",
             axis_label_text_font_style="normal",
         )
-    plot.xaxis.major_label_policy = NoOverlap(min_distance=16)
     plot.xgrid.grid_line_color = None
     plot.ygrid.grid_line_color = FAINT
     plot.min_border_left, plot.min_border_right = 4, 14  # a label at the end of an axis is centred on it
@@ -195,6 +194,7 @@ def bars(name: str, attribute: str, height: int = 150) -> Chart:
     source = ColumnDataSource(bars_data([], []), name=name)
     plot = plain_figure(height, attribute, x_range=[], y_range=named_range(f"{name}-y"))
     plot.x_range.name = f"{name}-x"
+    plot.xaxis.major_label_policy = NoOverlap(min_distance=16)
     boxes = plot.vbar(
         x="value", top="count", width=0.8, source=source, fill_color=BLUE, fill_alpha=0.75, line_color=BLUE
     )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from bokeh.core.properties import value as literal
-from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
+from bokeh.models import ColumnDataSource, HoverTool, NoOverlap, NumeralTickFormatter
 from bokeh.plotting import figure
 
 from smlnb.view.charts import (
@@ -45,6 +45,7 @@ def time_line(height: int = 320, *, truth: bool = True) -> Chart:
     plot.yaxis.axis_label = "anomaly score"
     plot.xaxis.formatter = NumeralTickFormatter(format="0,0")
     plot.xaxis.ticker.desired_num_ticks = 8
+    plot.xaxis.major_label_policy = NoOverlap(min_distance=8)  # on a narrow page
     dots = plot.scatter("x", "y", source=_source("time", "x", "y"), size=4, color=BLUE, alpha=0.55, line_color=None)
     flagged = plot.scatter(
         "x",
