@@ -31,6 +31,7 @@ MAX_DEPTH = 8  # levels of records that become columns; what lies deeper is kept
 MAX_FIELDS = 4_096
 
 Named = Mapping[str, Any]
+Path = tuple[str, ...]
 Column = tuple[pa.DataType, Callable[[Any], Any] | None]
 
 
@@ -138,17 +139,22 @@ def leaves_of(schema: Any, named: Named) -> list[Leaf]:
     if not is_record(kind):
         return [Leaf("value", (), *_column(kind, named))]
     found: list[Leaf] = []
-    _collect(kind, named, (), (), found)
+    _collect(kind, named, (), (), found, visited=[])
     return found
 
 
-def _collect(record: Any, named: Named, path: tuple[str, ...], above: tuple[str, ...], found: list[Leaf]) -> None:
+def _collect(
+    record: Any, named: Named, path: Path, above: tuple[str, ...], found: list[Leaf], *, visited: list[Path]
+) -> None:
     inside = (*above, record["name"])
+    visited.append(path)  # records without fields make no column, and may stand in each other by the million
+    if len(visited) > MAX_FIELDS:
+        raise SchemaError(f"the schema has more than {MAX_FIELDS:,} records within records")
     for one in record["fields"]:
         here = (*path, one["name"])
         inner = record_in(one["type"], named)
         if inner is not None and inner["name"] not in inside and len(here) < MAX_DEPTH:
-            _collect(inner, named, here, inside, found)
+            _collect(inner, named, here, inside, found, visited=visited)
             continue
         aliases = tuple(".".join((*path, a)) for a in one.get("aliases") or ())
         found.append(Leaf(".".join(here), here, *_column(one["type"], named), aliases))

@@ -130,6 +130,10 @@ class JsonDecoder:
             quotes += _quotes_in(items, column, escapes=escapes)
             if column is Type.OTHER:
                 items = [None if v == "null" else v for v in items]
+            if trusted and column is Type.DECIMAL:  # Arrow takes no whole numbers beyond 2**53, however exact
+                items = [None if v is None else float(v) for v in items]
+            if trusted and column is Type.NUMBERS:
+                items = [v and [None if x is None else float(x) for x in v] for v in items]
             arrays.append(pa.array(items, column.value[1]))
         if not trusted and quotes != text.count(b'"'):
             raise _Doubtful

@@ -317,3 +317,11 @@ def test_no_bytes_raise_and_each_value_is_a_row_or_refused(values):
     seen = sorted([*decoded.rows.tolist(), *(i for i, _ in decoded.refused)])
     assert seen == list(range(len(values)))
     assert decoded.data.num_rows == len(decoded.rows)
+
+
+@pytest.mark.parametrize("after", [b'{"a": 1152921504606846976}', b'{"a": -1152921504606846976}'])
+def test_a_whole_number_that_a_column_of_decimals_holds_exactly_is_taken_however_large(after):
+    decoded = JsonDecoder().decode([b'{"a": 0.5}', after])
+    assert (decoded.data["a"].to_pylist(), decoded.refused) == ([0.5, json.loads(after)["a"]], ())
+    lists = JsonDecoder().decode([b'{"a": [0.5]}', after.replace(b": ", b": [").replace(b"}", b"]}")])
+    assert (lists.data["a"].to_pylist(), lists.refused) == ([[0.5], [json.loads(after)["a"]]], ())
