@@ -13,7 +13,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-__all__ = ["Interface", "LibraryError", "addresses", "client_address", "library", "library_path"]
+__all__ = ["Interface", "LibraryError", "addresses", "client_place", "library", "library_path"]
 
 _PATTERNS = (  # where the wheels for Linux, macOS and Windows put it
     "confluent_kafka.libs/librdkafka-*.so*",
@@ -24,6 +24,10 @@ _PATTERNS = (  # where the wheels for Linux, macOS and Windows put it
 
 Interface = Mapping[str, tuple[type | None, tuple[type, ...]]]
 """The types of the result and of the arguments of functions."""
+
+
+LOWEST = 1 << 16  # no system gives memory below
+OPAQUE: Interface = {"rd_kafka_opaque": (ctypes.c_void_p, (ctypes.c_void_p,))}  # what the client named itself by
 
 
 class LibraryError(RuntimeError):
@@ -76,16 +80,19 @@ def addresses(names: Iterable[str]) -> dict[str, int]:
     return {name: ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0 for name in names}
 
 
-def client_address(client: confluent_kafka.Consumer) -> int:
-    """Return where the rd_kafka_t of a client stands in memory: the first thing in the object.
+def client_place(client: confluent_kafka.Consumer) -> int:
+    """Return where in memory a client keeps the address of its rd_kafka_t: first in the object; 0 once it is closed.
 
     Raises
     ------
     LibraryError
-        If this confluent-kafka is not known to keep it there.
+        If this confluent-kafka is not known to keep it there, or the client is closed.
     """
-    major = int(confluent_kafka.version()[0].split(".")[0])
-    address = ctypes.c_void_p.from_address(id(client) + object.__basicsize__).value
-    if major != 2 or not address:
-        raise LibraryError(f"clients of confluent-kafka {confluent_kafka.version()[0]} are not known here")
-    return address
+    version = confluent_kafka.__version__
+    place = id(client) + object.__basicsize__
+    address = ctypes.c_void_p.from_address(place).value or 0
+    if version.split(".")[0] != "2" or address < LOWEST or address % ctypes.sizeof(ctypes.c_void_p):
+        raise LibraryError(f"clients of confluent-kafka {version} are not known here")
+    if library(library_path(), OPAQUE).rd_kafka_opaque(address) != id(client):
+        raise LibraryError(f"clients of confluent-kafka {version} are not as they are known here")
+    return place

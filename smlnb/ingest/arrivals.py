@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError as ClientError
 from numpy.typing import NDArray
 
 from smlnb import native
-from smlnb.cluster._librdkafka import LibraryError, addresses, client_address
+from smlnb.cluster._librdkafka import LibraryError, addresses, client_place
 from smlnb.formats.payloads import Payloads
 from smlnb.ingest.chunk import Place
 from smlnb.ingest.records import Records
@@ -28,6 +28,7 @@ __all__ = ["Arrivals", "ByMessage", "Event", "InBulk", "Run"]
 
 MESSAGES = 500  # objects per call; fewer or more are slower
 BULK = 2_000  # messages per call; their bytes fit the processor's cache
+WEIGHT = 16 << 20  # bytes of values and keys per call, after which it is enough
 AGAIN = 0.1  # seconds; sending a partition costs 0.3 microseconds
 TIME = itemgetter(1)  # of a timestamp, whose other part is its type
 
@@ -91,7 +92,10 @@ class ByMessage:
         return found
 
     def expect(self, places: Iterable[Place]) -> None:
-        """Take note of partitions that were assigned; nothing to do here."""
+        """Take note of partitions that are about to be assigned; nothing to do here."""
+
+    def forget(self, place: Place) -> None:
+        """Take note of a partition that is given back; nothing to do here."""
 
     def close(self) -> None:
         """Nothing is held."""
@@ -100,10 +104,10 @@ class ByMessage:
 class InBulk:
     """Polls by a queue of librdkafka's, to which the partitions are sent.
 
-    The client goes on being polled, as it calls us back from there. What comes that way of a partition, before it is
-    sent to the queue, comes first: the queue is read only when nothing is left of that. A partition that is taken away
-    and assigned again is sent nowhere by librdkafka, once that is through with it; its records wait until it is sent
-    here again.
+    A partition that was sent there before it is assigned comes by no other way: librdkafka leaves it as it is. When it
+    is taken away librdkafka sends it nowhere, and its records wait until it is sent here again. The client goes on
+    being polled, as it calls us back from there; should a partition's records come that way after all, they are older
+    than those in the queue, which is read only when nothing is left of them.
 
     Parameters
     ----------
@@ -120,7 +124,7 @@ class InBulk:
         from smlnb.native.messages import FUNCTIONS, Queue
 
         self._direct = ByMessage(consumer, headers=headers)
-        self._queue = Queue(client_address(consumer), addresses(FUNCTIONS), BULK)
+        self._queue = Queue(consumer, client_place(consumer), addresses(FUNCTIONS), BULK, WEIGHT)
         self._places: set[Place] = set()
         self._sent = 0.0  # when it was last made sure that they are sent to the queue
         self.headers = headers
@@ -128,20 +132,20 @@ class InBulk:
 
     def poll(self, timeout: float) -> Arrivals:
         """Return what has come, in its order; see :meth:`ByMessage.poll`."""
+        if time.monotonic() - self._sent >= AGAIN:
+            self._send(self._places)
+            self._sent = time.monotonic()
         self._direct.headers = self.headers
         found = self._direct.poll(0)
-        if time.monotonic() - self._sent >= AGAIN:
-            self.expect(self._places)
         if found:
             self.full = self._direct.full
             return found
         taken = self._queue.take(int(timeout * 1000), self.headers)
+        self.full = self._queue.full
         if taken is None:
-            self.full = False
             return []
         runs, offsets, times, values, keys, headers = taken
         records = Records(offsets, times, Payloads(*values), Payloads(*keys), headers)
-        self.full = len(records) == BULK
         return [
             Run((topic, partition), records.part(what))
             if isinstance(what, slice)
@@ -150,10 +154,17 @@ class InBulk:
         ]
 
     def expect(self, places: Iterable[Place]) -> None:
-        """Let partitions that were assigned be sent to the queue."""
+        """Let partitions that are about to be assigned be sent to the queue."""
         self._places.update(places)
-        self._sent = time.monotonic()
-        for place in self._places:
+        self._send(places)
+        self._sent = 0.0  # one that was taken away just now is sent here again by the next poll
+
+    def forget(self, place: Place) -> None:
+        """Let a partition that is given back be sent nowhere."""
+        self._places.discard(place)
+
+    def _send(self, places: Iterable[Place]) -> None:
+        for place in places:
             self._queue.redirect(*place)
 
     def close(self) -> None:
@@ -185,8 +196,15 @@ def _records(messages: list[Message], *, headers: bool) -> Records:
         np.fromiter(map(TIME, map(Message.timestamp, messages)), np.int64, len(messages)),
         list(map(Message.value, messages)),
         list(map(Message.key, messages)),
-        list(map(Message.headers, messages)) if headers else None,
+        list(map(_headers, messages)) if headers else None,
     )
+
+
+def _headers(message: Message) -> Any:
+    try:
+        return message.headers()
+    except SystemError:  # the client's, where a name is not UTF-8
+        return None
 
 
 def _offsets(messages: Sequence[Any]) -> NDArray[np.int64]:

@@ -102,7 +102,7 @@ class Member(Reader):
         for part in parts:
             self.give_back((part.topic, part.partition))
         try:
-            self._consumer.incremental_unassign(list(parts))
+            self._unassign(list(parts))
         except KafkaException as error:
             self._failure = client_error(error, self.config, "The partitions can't be given back")
 

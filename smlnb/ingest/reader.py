@@ -64,6 +64,11 @@ TRANSIENT = frozenset(
     }
 )
 
+# a partition that was deleted, or is not there yet: librdkafka says so, and goes on asking for it
+ABSENT = frozenset(
+    {ClientError.UNKNOWN_TOPIC_OR_PART, ClientError._UNKNOWN_TOPIC, ClientError._UNKNOWN_PARTITION},
+)
+
 
 class Reader:
     """Reads partitions from known positions; used by one thread, but for :attr:`high`, :attr:`read` and errors.
@@ -154,8 +159,13 @@ class Reader:
         self._assign({place: buffer.stop for place, buffer in self._buffers.items()})
 
     def _assign(self, positions: Mapping[Place, int]) -> None:
-        self._consumer.incremental_assign([TopicPartition(*place, offset) for place, offset in positions.items()])
         self._arrivals.expect(positions)
+        self._consumer.incremental_assign([TopicPartition(*place, offset) for place, offset in positions.items()])
+
+    def _unassign(self, parts: list[TopicPartition]) -> None:
+        """Leave partitions to others. A pause would outlast that, should they come back."""
+        self._consumer.resume(parts)
+        self._consumer.incremental_unassign(parts)
 
     def _ended(self, place: Place, position: int) -> bool:
         return self._ends is not None and position >= self._ends.get(place, 0)
@@ -287,7 +297,7 @@ class Reader:
                 )
             self._lose(buffer, low)
             self._fetch_from(place, low)
-        elif error.code() in TRANSIENT:
+        elif error.code() in TRANSIENT or (buffer is not None and error.code() in ABSENT):
             self._on_error(error)
         elif not error.retriable():
             raise client_error(KafkaException(error), self.config, f"{place[0]}[{place[1]}] can't be read")
@@ -350,6 +360,7 @@ class Reader:
     def give_back(self, place: Place) -> None:
         """Forget what was read of a partition and not taken; it is not read any more."""
         self._finished.discard(place)
+        self._arrivals.forget(place)
         buffer = self._buffers.pop(place, None)
         if buffer is not None:
             self._uncount(place, len(buffer))

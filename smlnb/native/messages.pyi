@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
+from confluent_kafka import Consumer
 from numpy.typing import NDArray
 
 FUNCTIONS: tuple[str, ...]
@@ -14,8 +15,8 @@ _Taken: TypeAlias = tuple[
 ]
 
 class Queue:
-    size: int
-    def __init__(self, client: int, functions: Mapping[str, int], size: int) -> None: ...
+    full: bool
+    def __init__(self, client: Consumer, place: int, functions: Mapping[str, int], size: int, weight: int) -> None: ...
     def close(self) -> None: ...
     def redirect(self, topic: str, partition: int) -> None: ...
     def take(self, timeout: int, with_headers: bool) -> _Taken | None: ...
