@@ -105,14 +105,15 @@ def frames_html(title: str, frames: Mapping[str, pd.DataFrame], notes: Sequence[
     Examples
     --------
     >>> frames_html("<a>", {}, ["<b>"])
-    '<div><strong>&lt;a&gt;</strong></div><ul><li>&lt;b&gt;</li></ul>'
+    '<div class="tex2jax_ignore mathjax_ignore"><div><strong>&lt;a&gt;</strong></div><ul><li>&lt;b&gt;</li></ul></div>'
     """
     shown = "".join(
         (f"<div>{escape(name)}</div>" if name else "") + f.to_html(escape=True, border=0, float_format="{:.6g}".format)
         for name, f in frames.items()
     )
     items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f"<div><strong>{escape(title)}</strong></div>{shown}" + (f"<ul>{items}</ul>" if items else "")
+    body = f"<div><strong>{escape(title)}</strong></div>{shown}" + (f"<ul>{items}</ul>" if items else "")
+    return f'<div class="tex2jax_ignore mathjax_ignore">{body}</div>'  # two names such as line$b are no formula
 
 
 def check_level(level: float) -> None:

@@ -35,7 +35,7 @@ def wheel(clone: Path, target: Path, **environment: str) -> tuple[str, list[str]
     (path,) = target.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         inside = archive.namelist()
-    assert {"smlnb/py.typed", "smlnb/notebooks/01_shuttle.ipynb"} <= set(inside)
+    assert {"smlnb/py.typed", "smlnb/notebooks/01_shuttle.ipynb", "smlnb/notebooks/02_past.ipynb"} <= set(inside)
     return path.name, sorted(n.removeprefix("smlnb/native/") for n in inside if n.startswith("smlnb/native/"))
 
 
