@@ -44,7 +44,8 @@ class CsvDecoder:
     Parameters
     ----------
     columns : sequence of str, or str
-        The names, or the line of names as it would stand at the head of a file.
+        The names, or the line of names as it would stand at the head of a file; where the delimiter is not in it, its
+        names may be separated by commas.
     delimiter : str
         One character between fields.
 
@@ -68,13 +69,17 @@ class CsvDecoder:
         if len(delimiter) != 1 or delimiter in '"\r\n' or not delimiter.isascii():
             raise ConfigError(f"delimiter= is {delimiter!r}; give one ASCII character that is no quotation mark.")
         self._delimiter = delimiter
-        names = next(self._reader(columns), []) if isinstance(columns, str) else list(map(str, columns))
+        names = self._named(columns) if isinstance(columns, str) else list(map(str, columns))
         twice = sorted({n for n in names if names.count(n) > 1})
         if not any(names) or twice:
             what = f"names {twice[0]!r} twice" if twice else "names no column"
             raise ConfigError(f"columns= {what}. Give the name of each field of a line, once.")
         self._names = names
         self._types: dict[str, pa.DataType] = {}
+
+    def _named(self, line: str) -> list[str]:
+        names = next(self._reader(line), [])
+        return [name.strip() for name in line.split(",")] if len(names) == 1 and "," in line else names
 
     def decode(self, values: Sequence[bytes | None], headers: Headers | None = None) -> Decoded:  # noqa: ARG002
         """Decode the values; see :meth:`smlnb.formats.decoded.Decoder.decode`."""

@@ -36,7 +36,7 @@ def _unavailable() -> str:
     for name in MODULES:
         spec = find_spec(f"{__name__}.{name}")
         if spec is None or spec.origin is None:
-            return f"{name} was not compiled when smlnb was installed, which needs a C compiler"
+            return f"smlnb.native.{name} was not compiled when smlnb was installed; that needs a C compiler"
         compiled = Path(spec.origin).stat().st_mtime_ns
         for source in (folder / f"{name}.pyx", *shared):
             if source.exists() and source.stat().st_mtime_ns > compiled:

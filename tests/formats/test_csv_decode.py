@@ -178,3 +178,8 @@ def test_no_bytes_raise_and_each_value_is_a_row_or_refused(values):
     decoded = CsvDecoder("a,b").decode(values)
     assert sorted([*decoded.rows.tolist(), *(i for i, _ in decoded.refused)]) == list(range(len(values)))
     assert decoded.data.num_rows == len(decoded.rows)
+
+
+@pytest.mark.parametrize("columns", ["time;x", "time,x", "time, x", ["time", "x"]])
+def test_names_of_columns_may_be_given_with_commas_whatever_the_delimiter_is(columns):
+    assert CsvDecoder(columns, delimiter=";").decode([b"noon;0.5"]).data.to_pylist() == [{"time": "noon", "x": 0.5}]

@@ -72,7 +72,7 @@ def test_the_environment_switches_them_off(installed: Path) -> None:
 @pytest.mark.parametrize("name", native.MODULES)
 def test_without_one_of_them_none_is_used(installed: Path, name: str) -> None:
     (installed / f"{name}{SUFFIX}").unlink()
-    assert why_not(installed).startswith(f"False {name} was not compiled")
+    assert why_not(installed).startswith(f"False smlnb.native.{name} was not compiled")
 
 
 @pytest.mark.parametrize("name", native.MODULES)
@@ -93,7 +93,7 @@ def test_none_is_used_where_one_is_older_than_what_sources_share(installed: Path
 def test_one_of_another_python_does_not_count(installed: Path) -> None:
     name = native.MODULES[0]
     (installed / f"{name}{SUFFIX}").rename(installed / f"{name}.cpython-39-x86_64-linux-gnu.so")
-    assert why_not(installed).startswith(f"False {name} was not compiled")
+    assert why_not(installed).startswith(f"False smlnb.native.{name} was not compiled")
 
 
 @pytest.mark.parametrize(("module", "value"), [("byteorder", "big"), ("maxsize", 2**31 - 1)])
