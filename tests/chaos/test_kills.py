@@ -14,6 +14,11 @@ from smlnb import Project
 from tests.waiting import eventually
 
 KILLS = 4
+PACE = 0.2  # seconds between batches: it takes as many lives
+
+
+def slowly(reference, **changes):
+    return replace(reference, order=replace(reference.order, pace=PACE, **changes))
 
 
 @pytest.mark.timeout(150)
@@ -22,7 +27,7 @@ KILLS = 4
     [("json", "local_broker"), pytest.param("avro", "kafka", marks=pytest.mark.kafka)],
 )
 def test_killed_at_random_moments_it_learns_every_record_once_to_the_last_bit(request, learned, rng, kind, broker):
-    run = kill_until_done(learned(request.getfixturevalue(broker), kind), rng, KILLS)
+    run = kill_until_done(slowly(learned(request.getfixturevalue(broker), kind)), rng, KILLS)
     assert run.problems == []
     assert run.kills == KILLS
 
@@ -51,8 +56,8 @@ def read(servers, topic):
 @pytest.mark.timeout(150)
 def test_killed_at_random_moments_every_record_that_can_not_be_used_is_in_the_dead_letters(kafka, learned, rng):
     reference = learned(kafka)
-    order = replace(reference.order, on_malformed="dead_letter")
-    run = kill_until_done(replace(reference, order=order), rng, KILLS)
+    order = reference.order
+    run = kill_until_done(slowly(reference, on_malformed="dead_letter"), rng, KILLS)
     assert (run.problems, run.kills) == ([], KILLS)
     there = {(m.partition(), m.offset()): m.value() for m in read(order.servers, order.topic)}
     letters = {}
