@@ -57,22 +57,18 @@ class CompiledReader:
 
     def packed(self, values: Sequence[bytes]) -> Sequence[bytes]:
         """Return the values in one piece of memory."""
-        return _payloads(values)  # type: ignore[return-value] # none of them is None
+        return Payloads.of(values)  # type: ignore[return-value] # none of them is None
 
     def read(self, values: Sequence[bytes | None], frame: bytes = b"") -> list[pa.Array] | None:
         """Return the columns of records that follow a frame; see :class:`~smlnb.formats.avro_flat.FlatReader`."""
-        packed = _payloads(values)
-        if packed.missing is not None and packed.missing.any():
+        packed = Payloads.of(values)
+        if not packed.complete:
             return None
         found = self._decode(packed.data, packed.bounds, frame, self._kinds, self._nulls, self._sizes)
         if found is None:
             return None
         columns = [_array(field, *column) for field, column in zip(self._made, found, strict=True)]
         return None if any(column is None for column in columns) else columns
-
-
-def _payloads(values: Sequence[bytes | None]) -> Payloads:
-    return values if isinstance(values, Payloads) else Payloads.of(values)
 
 
 def _array(field: FlatField, values: Any, valid: NDArray[np.bool_] | None) -> pa.Array | None:

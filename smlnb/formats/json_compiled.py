@@ -84,10 +84,10 @@ class CompiledRecords:
 
     def _decode(self, values: Sequence[bytes | None]) -> pa.RecordBatch | None:
         try:
-            payloads = values if isinstance(values, Payloads) else Payloads.of(values)
+            payloads = Payloads.of(values)
         except TypeError:  # no bytes
             return None
-        if payloads.missing is not None and payloads.missing.any():
+        if not payloads.complete:
             return None
         found = self._records.decode(payloads.data, payloads.bounds)
         if found is None:

@@ -31,8 +31,8 @@ class Payloads(Sequence["bytes | None"]):
     >>> values = Payloads.of([b"ab", None, b"", b"c"])
     >>> list(values), values[0], list(values[2:])
     ([b'ab', None, b'', b'c'], b'ab', [b'', b'c'])
-    >>> values.nbytes
-    3
+    >>> values.nbytes, values.complete
+    (3, False)
     """
 
     __slots__ = ("bounds", "data", "missing")
@@ -44,7 +44,9 @@ class Payloads(Sequence["bytes | None"]):
 
     @classmethod
     def of(cls, values: Iterable[bytes | None]) -> Self:
-        """Put values into one piece of memory."""
+        """Put values into one piece of memory; return them as they are, if they are in one."""
+        if isinstance(values, cls):
+            return values
         values = list(values)
         missing = np.fromiter((v is None for v in values), bool, len(values)) if None in values else None
         if missing is not None:
@@ -67,6 +69,11 @@ class Payloads(Sequence["bytes | None"]):
             missing = np.concatenate([p._missing_or_not() for p in parts])
         data = np.concatenate([part.data[part.bounds[0] : part.bounds[-1]] for part in parts])
         return Payloads(data, np.concatenate([np.zeros(1, np.int64), *bounds]), missing)
+
+    @property
+    def complete(self) -> bool:
+        """Whether none is None."""
+        return self.missing is None or not self.missing.any()
 
     @property
     def nbytes(self) -> int:

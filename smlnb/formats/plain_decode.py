@@ -45,7 +45,7 @@ class PlainDecoder:
         self, values: Sequence[bytes | None], refused: dict[int, str]
     ) -> tuple[NDArray[np.int64], Sequence[bytes]]:
         """Return the values that hold records, and which they are; say of the others why not."""
-        if isinstance(values, Payloads) and not (values.missing is not None and values.missing.any()):
+        if isinstance(values, Payloads) and values.complete:
             sizes = np.diff(values.bounds)
             if self._empty or sizes.all():
                 return np.arange(len(sizes)), values  # type: ignore[return-value] # none of them is None
