@@ -24,7 +24,7 @@ from smlnb.formats.payloads import Payloads
 from smlnb.ingest.chunk import Place
 from smlnb.ingest.records import Records
 
-__all__ = ["Arrivals", "ByMessage", "Event", "InBulk", "Run"]
+__all__ = ["Arrivals", "ByMessage", "Event", "InBulk", "Run", "arrivals"]
 
 MESSAGES = 500  # objects per call; fewer or more are slower
 BULK = 2_000  # messages per call; their bytes fit the processor's cache

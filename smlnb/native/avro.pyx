@@ -151,14 +151,6 @@ cdef bint _read(
                     at = _number(at, end, last, slot)
                     if at == NULL or (kind[field] == c"e" and not 0 <= slot[0] < sizes[field]):
                         return False
-                elif kind[field] == c"s":
-                    at = _number(at, end, last, &size)
-                    if at == NULL or size < 0 or size > end - at:
-                        return False
-                    slot[0] = at - first
-                    ends[text, i + 1] = <int32_t>size
-                    text += 1
-                    at += size
                 elif kind[field] == c"b":
                     if at == end or at[0] > 1:
                         return False
@@ -169,9 +161,14 @@ cdef bint _read(
                         return False
                     slot[0] = <int64_t>_word(at)
                     at += 8
-                elif kind[field] == c"x" or kind[field] == c"u":
-                    size = sizes[field]
-                    if kind[field] == c"u":
+                elif kind[field] == c"s" or kind[field] == c"x" or kind[field] == c"u":
+                    if kind[field] == c"s":
+                        at = _number(at, end, last, &size)
+                        if at == NULL or size < 0:
+                            return False
+                    elif kind[field] == c"x":
+                        size = sizes[field]
+                    else:
                         size = _UUID
                         if at == end or at[0] != 2 * _UUID:
                             return False
